@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+# The door to CMake: `make run` and `make test` do everything on a fresh Debian 12.
+PRESET ?= release
+BUILD := $(if $(filter release,$(PRESET)),build,build-$(PRESET))
+SCENARIO ?= nested-exits
+ARGS ?=
+# Debian's own Python: pandas and matplotlib from its packages belong to it.
+PYTHON ?= /usr/bin/python3
+
+.PHONY: help run test build report packages configure clean
+help:
+	@echo "make run     build, then run the scenario SCENARIO=$(SCENARIO) (ARGS='--policy kvm-2011 ...')"
+	@echo "make test    build, then run every test (C++ and Python)"
+	@echo "make report  run the default scenario and draw its comparison with silicon"
+	@echo "make build   leave the program at $(BUILD)/vmxsim"
+	@echo "make clean   remove $(BUILD)"
+	@echo "PRESET=release|debug|asan|coverage chooses the build"
+
+packages:
+ifndef SKIP_PACKAGES
+	@scripts/install-packages
+endif
+
+$(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json | packages
+	cmake --preset $(PRESET)
+
+build: packages $(BUILD)/build.ninja
+	@cmake --build $(BUILD)
+
+run: build
+	@$(BUILD)/vmxsim run $(SCENARIO) $(ARGS)
+
+test: build
+	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+report: build
+	@$(PYTHON) -m analysis report --program $(BUILD)/vmxsim --out $(BUILD)/report
+
+clean:
+	rm -rf $(BUILD)

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VT-x core: architectural state, the execution engine, exceptions and system instructions. No SystemC here; the
+// SC_MODULE around it is core_module.hpp.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+
+#include "model/arch/param.hpp"
+#include "model/core/cpuid.hpp"
+#include "model/core/outcome.hpp"
+#include "model/devices/io_bus.hpp"
+#include "model/memory/cache_hierarchy.hpp"
+#include "model/memory/physical_memory.hpp"
+#include "model/mmu/mmu.hpp"
+#include "model/vmx/vmx.hpp"
+
+namespace vmxsim::core {
+
+struct Insn;     // core/insn.hpp: a decoded instruction for the slow path
+class Engine;    // core/engine/engine.hpp
+
+/// Latencies of instruction classes and of the front end, in cycles. Rows in core_params().
+struct CoreParams {
+    u64 issue_width = 4;        ///< simple instructions a cycle
+    u64 mul = 3, div = 20;      ///< beyond the issue slot
+    u64 cpuid = 100, rdtsc = 24, rdmsr = 60, wrmsr = 60, mov_cr = 20, io = 200, hlt_wake = 0, lock = 20, far_transfer = 60;
+    u64 string_element = 1;     ///< each element of a string instruction
+    u64 serialize = 10;         ///< IRET, segment loads and others that drain the pipeline
+};
+std::span<const arch::Param<CoreParams>> core_params();
+
+enum class TimingLevel : u8 { None, Interval };
+
+enum class StopReason : u8 {
+    None,
+    Budget,       ///< the cycles asked for have passed
+    DebugExit,    ///< a device ended the run (Core::request_stop)
+    Halted,       ///< HLT with nothing that could wake the processor
+    Shutdown,     ///< triple fault outside VMX
+    VmxAbort,
+    AgentStopped, ///< the nested unit ended the run
+};
+
+enum class MemoryKind : u8 { Read, Write, Execute, ReadModifyWrite };
+
+class Core {
+public:
+    struct Dependencies {
+        mmu::Mmu& mmu;
+        memory::PhysicalMemory& ram;
+        memory::CacheHierarchy& caches;
+        devices::IoBus& io;
+        const CoreParams& params;
+        const CpuidTable& cpuid;
+        const arch::Capabilities& capabilities;
+        vmx::Ledger& ledger;
+    };
+    Core(const Dependencies& dependencies, TimingLevel timing);
+    ~Core();
+    Core(const Core&) = delete;
+    Core& operator=(const Core&) = delete;
+
+    /// VMX works on this core's state, so it is made after the core and attached before the first run().
+    void attach(vmx::Vmx& vmx) { vmx_ = &vmx; }
+    /// Software of VMX root mode that is not code (the nested unit). Null: the image is in root mode.
+    void attach(vmx::RootAgent* agent) { agent_ = agent; }
+
+    vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
+
+    /// Runs until at least `until` cycles (CpuState::cycles) or a stop. Exact: the same inputs stop at the same cycle.
+    StopReason run(u64 until);
+    /// Called by devices during an instruction: the run ends behind it.
+    void request_stop(StopReason reason) { stop_ = reason; }
+    StopReason stop_reason() const { return stop_; }
+    u64 instructions() const;
+    /// A few lines on the machine's state, for the end of a run that went wrong.
+    std::string describe() const;
+
+    // ---- For the parts of the core (engine/, system/, events): not for users of the core.
+    vmx::Vmx& vmx() { return *vmx_; }
+    vmx::RootAgent* agent() { return agent_; }
+    mmu::Mmu& mmu() { return mmu_; }
+    memory::PhysicalMemory& ram() { return ram_; }
+    memory::CacheHierarchy& caches() { return caches_; }
+    devices::IoBus& io() { return io_; }
+    const CoreParams& params() const { return params_; }
+    const CpuidTable& cpuid() const { return cpuid_; }
+    const arch::Capabilities& capabilities() const { return capabilities_; }
+    vmx::Ledger& ledger() { return ledger_; }
+    TimingLevel timing() const { return timing_; }
+    void spend(u64 cycles) { if (timing_ != TimingLevel::None) state.cycles += cycles; }
+
+    vmx::Event& fault() { return fault_; }
+    vmx::ExitInfo& exit_info() { return exit_; }
+    Outcome raise(u8 vector) { fault_ = {}; fault_.vector = vector; return Outcome::Fault; }
+    Outcome raise(u8 vector, u32 error_code) {
+        fault_ = {};
+        fault_.vector = vector;
+        fault_.has_error_code = true;
+        fault_.error_code = error_code;
+        return Outcome::Fault;
+    }
+
+    // access.cpp: memory by linear address; any size up to 4096, any alignment; page crossings handled, both pages checked
+    // before either is written. Next: done. Fault or VmExit: fault() or exit_info() is set.
+    Outcome read(GuestVirtual at, void* out, unsigned bytes) { return access(at, out, bytes, MemoryKind::Read, state.cpl() == 3); }
+    Outcome write(GuestVirtual at, const void* in, unsigned bytes) { return access(at, const_cast<void*>(in), bytes, MemoryKind::Write, state.cpl() == 3); }
+    /// Checks that a write would succeed (dirty flags are set as a write's): for read-modify-write and multi-step pushes.
+    Outcome probe_write(GuestVirtual at, unsigned bytes);
+    /// Implicit supervisor accesses: descriptor tables, TSS, IDT (SDM 4.6.1).
+    Outcome read_system(GuestVirtual at, void* out, unsigned bytes) { return access(at, out, bytes, MemoryKind::Read, false); }
+    Outcome write_system(GuestVirtual at, const void* in, unsigned bytes) { return access(at, const_cast<void*>(in), bytes, MemoryKind::Write, false); }
+    Outcome access(GuestVirtual at, void* data, unsigned bytes, MemoryKind kind, bool user);
+    /// Linear address of an access of `bytes` at seg:offset: canonical, limit and rights checks; #GP or #SS on failure.
+    Outcome linear(vmx::Seg seg, u64 offset, unsigned bytes, MemoryKind kind, GuestVirtual& out);
+
+    // events.cpp
+    /// Delivers fault() or another event through the IDT; nested faults, #DF, triple fault, VM exits included. Afterwards
+    /// RIP names the handler (or the state after a VM exit).
+    void deliver(const vmx::Event& event);
+    /// Performs the VM exit in exit_info(); then, where an agent is attached, lets it run and injects what it asks for.
+    void take_vm_exit();
+    /// Delivers what a VM entry injects, or takes the exit that results.
+    void after_vm_entry(const vmx::EntryResult& result);
+
+    // context.cpp
+    /// To be called after any change of CR0, CR3, CR4, EFER, CS, SS, RFLAGS.VM, VMX mode: MMU context, decode mode.
+    void context_changed();
+
+    Engine& engine() { return *engine_; }
+
+private:
+    friend class Engine;
+    mmu::Mmu& mmu_;
+    memory::PhysicalMemory& ram_;
+    memory::CacheHierarchy& caches_;
+    devices::IoBus& io_;
+    const CoreParams& params_;
+    const CpuidTable& cpuid_;
+    const arch::Capabilities& capabilities_;
+    vmx::Ledger& ledger_;
+    TimingLevel timing_;
+    vmx::Vmx* vmx_ = nullptr;
+    vmx::RootAgent* agent_ = nullptr;
+    StopReason stop_ = StopReason::None;
+    vmx::Event fault_{};
+    vmx::ExitInfo exit_{};
+    std::unique_ptr<Engine> engine_;
+};
+
+}  // namespace vmxsim::core

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+// A decoded instruction for everything outside the fast path.
+#pragma once
+#include <Zydis/Zydis.h>
+
+#include "model/arch/types.hpp"
+
+namespace vmxsim::core {
+
+class Core;
+
+/// As Zydis decoded it, all operands (hidden ones included). Lives as long as the block that holds it.
+struct Insn {
+    ZydisDecodedInstruction z;
+    ZydisDecodedOperand op[ZYDIS_MAX_OPERAND_COUNT];
+    unsigned length() const { return z.length; }
+};
+
+}  // namespace vmxsim::core
