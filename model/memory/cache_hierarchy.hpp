@@ -38,21 +38,32 @@ struct CacheStats {
 
 /// True LRU in every cache, lines of 64 bytes, write-back, write-allocate, not inclusive. The L1D's most recently used way
 /// of a set is what a LineEntry stands for: each access that changes a set's order invalidates the entry of that set.
+///
+/// Not modelled: write-backs (taken to hide behind fills, so there are no dirty bits), coherence between L1I and L1D,
+/// prefetchers, bandwidth, and overlap of misses.
 class CacheHierarchy {
 public:
-    /// Throws std::invalid_argument naming the parameter, where a size is no power-of-two number of sets of lines.
+    /// Throws std::invalid_argument naming the parameter, where a size is no power-of-two number of sets of lines, or a
+    /// farther level is quicker than a nearer one.
     explicit CacheHierarchy(const CacheParams& params);
     ~CacheHierarchy();
+    CacheHierarchy(const CacheHierarchy&) = delete;
+    CacheHierarchy& operator=(const CacheHierarchy&) = delete;
     /// The core's line TLB, whose entries this object invalidates as its sets change. Null: none.
     void attach(LineTlb* filter) { filter_ = filter; }
     /// A reference by the pipeline: extra cycles beyond an L1 hit (0 for a hit). The line is then its set's most recent.
     Cycles access(HostPhysical at, MemoryAccess kind);
     /// A reference by a unit that waits for its data (page walker, VMCS microcode): the whole latency, L1D hit included.
     Cycles reference(HostPhysical at, MemoryAccess kind);
+    /// What reference() would cost now, without any effect.
+    Cycles probe(HostPhysical at, MemoryAccess kind) const;
     const CacheStats& stats() const { return stats_; }
 
 private:
     struct Level;
+    /// Total latency; moves the line to the front of the caches that it goes through.
+    u64 look_up(HostPhysical at, MemoryAccess kind);
+    void drop_line_entry(u64 set);
     CacheParams params_;
     CacheStats stats_;
     std::unique_ptr<Level> l1d_, l1i_, l2_, llc_;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the multiboot loader's 32-bit protected mode to C++ in 64-bit mode; exception entries.
+
+    .section .multiboot, "a"
+    .balign 4
+    .long 0x1badb002                    // magic
+    .long 3                             // page-aligned modules, memory information
+    .long -(0x1badb002 + 3)             // the three add up to zero
+
+    .section .boot, "ax"
+    .code32
+    .global start
+start:
+    cld
+    mov $boot_stack_end, %esp
+    mov %eax, %edi                      // arguments of main, kept until 64-bit mode
+    mov %ebx, %esi
+
+    // PML4[0] -> PDPT, PDPT[0] -> PD, PD: the first GiB in pages of 2 MiB.
+    movl $(boot_pdpt + 3), boot_pml4
+    movl $(boot_pd + 3), boot_pdpt
+    xor %ecx, %ecx
+1:  mov %ecx, %eax
+    shl $21, %eax
+    or $0x83, %eax                      // present, writable, page size
+    mov %eax, boot_pd(,%ecx,8)
+    inc %ecx
+    cmp $512, %ecx
+    jne 1b
+
+    mov %cr4, %eax
+    or $0x20, %eax                      // CR4.PAE
+    mov %eax, %cr4
+    mov $boot_pml4, %eax
+    mov %eax, %cr3
+    mov $0xc0000080, %ecx               // IA32_EFER.LME
+    rdmsr
+    or $0x100, %eax
+    wrmsr
+    mov %cr0, %eax
+    or $0x80010021, %eax                // CR0.PG, WP, NE, PE
+    and $0x9fffffff, %eax               // CD and NW off
+    mov %eax, %cr0
+    lgdt boot_gdtr
+    ljmp $0x08, $start64
+
+    .code64
+start64:
+    mov $0x10, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %ss
+    xor %eax, %eax
+    mov %eax, %fs
+    mov %eax, %gs
+    mov $boot_stack_end, %rsp
+    xor %ebp, %ebp
+    mov %edi, %edi
+    mov %esi, %esi
+    call start_cpp
+1:  cli
+    hlt
+    jmp 1b
+
+    .text
+// Exception entries: vector and error code (0 where the processor pushes none) above the registers.
+    .macro exception vector, has_error=0
+    .balign 16
+    .if \has_error == 0
+    push $0
+    .endif
+    push $\vector
+    jmp exception_common
+    .endm
+
+    .global exception_entries           // 16 bytes apart
+    .balign 16
+exception_entries:
+    .irp v, 0,1,2,3,4,5,6,7
+    exception \v
+    .endr
+    exception 8, 1
+    exception 9
+    .irp v, 10,11,12,13,14
+    exception \v, 1
+    .endr
+    .irp v, 15,16
+    exception \v
+    .endr
+    exception 17, 1
+    .irp v, 18,19,20
+    exception \v
+    .endr
+    exception 21, 1
+    .irp v, 22,23,24,25,26,27,28,29,30,31
+    exception \v
+    .endr
+
+exception_common:
+    .irp r, rax,rcx,rdx,rbx,rbp,rsi,rdi,r8,r9,r10,r11,r12,r13,r14,r15
+    push %\r
+    .endr
+    mov %rsp, %rdi
+    mov %rsp, %rbp
+    and $-16, %rsp
+    cld
+    call handle_exception
+    mov %rbp, %rsp
+    .irp r, r15,r14,r13,r12,r11,r10,r9,r8,rdi,rsi,rbp,rbx,rdx,rcx,rax
+    pop %\r
+    .endr
+    add $16, %rsp
+    iretq
+
+    .data
+    .balign 16
+    .global boot_gdt
+boot_gdt:
+    .quad 0
+    .quad 0x00af9b000000ffff            // 0x08: 64-bit code
+    .quad 0x00cf93000000ffff            // 0x10: data
+    .quad 0, 0                          // 0x18: TSS, filled in by init_exceptions()
+boot_gdtr:
+    .word boot_gdtr - boot_gdt - 1
+    .quad boot_gdt
+
+    .bss
+    .balign 4096
+    .global boot_pml4, boot_pdpt, boot_pd
+boot_pml4: .skip 4096
+boot_pdpt: .skip 4096
+boot_pd: .skip 4096
+    .skip 32768
+boot_stack_end:

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run leaves behind. Plain data: reports are made from it without a machine.
+#pragma once
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/arch/vmcs_port.hpp"
+#include "model/core/core.hpp"
+#include "model/memory/cache_hierarchy.hpp"
+#include "model/mmu/mmu.hpp"
+#include "model/vmx/ledger.hpp"
+#include "nested/unit.hpp"
+
+namespace vmxsim::sim {
+
+struct RunResult {
+    std::string console;  ///< all that the image sent to COM1
+    u64 cycles = 0;
+    u64 instructions = 0;
+    core::StopReason stop = core::StopReason::None;
+    std::optional<u32> debug_exit;  ///< value written to the debug-exit port, where that ended the run
+    std::string stop_detail;        ///< the nested unit's reason for stopping, where it has one
+    std::string state;              ///< the machine's state in a few lines (Core::describe), for runs that went wrong
+
+    // Copied from the ledger, settled at the end of the run.
+    std::vector<std::string> bucket_names;
+    std::vector<u64> bucket_totals;  ///< by bucket; the sum is `cycles`
+    std::map<vmx::EpisodeKey, vmx::Episode> episodes;
+
+    arch::VmcsCacheStats vmcs_cache;
+    mmu::MmuStats mmu;
+    memory::CacheStats caches;
+    std::optional<nested::UnitStats> unit;  ///< only where the nested unit was L0
+    u64 lockstep_operations = 0;            ///< operations compared, under --vmcs-cache lockstep
+};
+
+}  // namespace vmxsim::sim
