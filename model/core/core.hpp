@@ -2,6 +2,7 @@
 // The VT-x core: architectural state, the execution engine, exceptions and system instructions. No SystemC here; the
 // SC_MODULE around it is core_module.hpp.
 #pragma once
+#include <array>
 #include <memory>
 #include <span>
 #include <string>
@@ -17,6 +18,7 @@
 
 namespace vmxsim::core {
 
+class Core;
 struct Insn;     // core/insn.hpp: a decoded instruction for the slow path
 class Engine;    // core/engine/engine.hpp
 
@@ -42,6 +44,27 @@ enum class StopReason : u8 {
     AgentStopped, ///< the nested unit ended the run
 };
 
+/// What system instructions keep beside CpuState.
+struct SystemState {
+    std::array<u64, 16> mtrr_variable{};  ///< IA32_MTRR_PHYSBASE0, PHYSMASK0, ... (200H to 20FH)
+    std::array<u64, 11> mtrr_fixed{};     ///< 250H, 258H, 259H, 268H to 26FH
+    u64 mtrr_default = 0;
+    u64 random = 0;                       ///< RDRAND, RDSEED: numbers drawn; the sequence is fixed
+    bool monitor_armed = false;
+    bool iret_unblocked_nmi = false;      ///< the fault being raised is of an IRET that ended NMI blocking (SDM 30.2.3)
+};
+
+/// The MSRs for MSR areas of VM entries and exits.
+class Msrs : public vmx::MsrPort {
+public:
+    explicit Msrs(Core& core) : core_(core) {}
+    bool read(u32 index, u64& value) override;
+    bool write(u32 index, u64 value) override;
+
+private:
+    Core& core_;
+};
+
 enum class MemoryKind : u8 { Read, Write, Execute, ReadModifyWrite };
 
 class Core {
@@ -62,11 +85,15 @@ public:
     Core& operator=(const Core&) = delete;
 
     /// VMX works on this core's state, so it is made after the core and attached before the first run().
-    void attach(vmx::Vmx& vmx) { vmx_ = &vmx; }
+    void attach(vmx::Vmx& vmx) {
+        vmx_ = &vmx;
+        vmx.attach(&msrs_);
+    }
     /// Software of VMX root mode that is not code (the nested unit). Null: the image is in root mode.
     void attach(vmx::RootAgent* agent) { agent_ = agent; }
 
     vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
+    SystemState system;
 
     /// Runs until at least `until` cycles (CpuState::cycles) or a stop. Exact: the same inputs stop at the same cycle.
     StopReason run(u64 until);
@@ -131,6 +158,10 @@ public:
     Engine& engine() { return *engine_; }
 
 private:
+    /// Delivers without taking a VM exit. True: one is due, in exit_. `injected`: by VM entry.
+    bool deliver_or_exit(vmx::Event event, bool injected);
+    /// The agent's turn after a VM exit, for as long as what it injects ends in VM exits.
+    void serve_exits(bool exit_due);
     friend class Engine;
     mmu::Mmu& mmu_;
     memory::PhysicalMemory& ram_;
@@ -146,6 +177,7 @@ private:
     StopReason stop_ = StopReason::None;
     vmx::Event fault_{};
     vmx::ExitInfo exit_{};
+    Msrs msrs_{*this};
     std::unique_ptr<Engine> engine_;
 };
 

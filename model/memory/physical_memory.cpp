@@ -38,14 +38,14 @@ u64 PhysicalMemory::read_outside(HostPhysical at, unsigned bytes) const {
     u64 value = 0;
     for (unsigned i = 0; i < bytes; ++i) {
         const HostPhysical byte = at + i;
-        value |= u64{contains(byte) ? base_[byte.raw] : u8{0xff}} << 8 * i;
+        value |= u64{contains(byte) && byte >= at ? base_[byte.raw] : u8{0xff}} << 8 * i;
     }
     return value;
 }
 
 void PhysicalMemory::write_outside(HostPhysical at, unsigned bytes, u64 value) {
     for (unsigned i = 0; i < bytes; ++i)
-        if (contains(at + i)) write(at + i, 1, value >> 8 * i & 0xff);
+        if (contains(at + i) && at + i >= at) write(at + i, 1, value >> 8 * i & 0xff);
 }
 
 void PhysicalMemory::read_block(HostPhysical at, std::span<u8> out) const {

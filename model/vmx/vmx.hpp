@@ -93,12 +93,29 @@ struct ActiveControls {
     u64 cr3_target[4] = {};
     u32 cr3_target_count = 0;
     u64 tsc_offset = 0;
+    u64 tsc_multiplier = 0;               ///< fixed point with 48 fraction bits; used with "use TSC scaling" only
+    u32 tpr_threshold = 0, ple_gap = 0, ple_window = 0;
     HostPhysical io_bitmap_a{}, io_bitmap_b{}, msr_bitmap{}, apic_access{}, virtual_apic{};
+    HostPhysical vmread_bitmap{}, vmwrite_bitmap{}, eptp_list{};
+    u64 vm_functions = 0;                 ///< VM-function controls
+    u64 link_pointer = ~u64{0};
     Eptp eptp{};
     Vpid vpid{};                          ///< 0 where "enable VPID" is off
     bool has(arch::PinControl b) const { return pin.has(b); }
     bool has(arch::PrimaryControl b) const { return primary.has(b); }
     bool has(arch::SecondaryControl b) const { return secondary.has(b); }
+};
+
+/// Decodes the control fields of a VMCS's page; words that are not activated are zero.
+ActiveControls decode_controls(const arch::VmcsPage& page);
+
+/// MSRs that CpuState does not hold, as RDMSR and WRMSR at CPL 0 reach them in VM-entry and VM-exit MSR areas.
+class MsrPort {
+public:
+    virtual ~MsrPort() = default;
+    /// False: the access would fault.
+    virtual bool read(u32 index, u64& value) = 0;
+    virtual bool write(u32 index, u64 value) = 0;
 };
 
 class Vmx {
@@ -113,6 +130,9 @@ public:
         Ledger& ledger;
     };
     explicit Vmx(const Dependencies& dependencies);
+
+    /// Where MSR areas find MSRs that CpuState does not hold. Without it such an entry is refused.
+    void attach(MsrPort* msrs) { msrs_ = msrs; }
 
     const ActiveControls& controls() const { return controls_; }
     bool non_root() const { return cpu_.vmx.non_root; }
@@ -145,6 +165,8 @@ public:
     /// Performs the VM exit (SDM chapter 30): records, saves, loads host state, leaves non-root operation. RIP of the
     /// guest is cpu.rip. `instruction_length` etc. come with `info`.
     void exit(const ExitInfo& info);
+    /// VMX-abort indicator (SDM 30.7): not 0 once a VM exit could not be completed; the processor is in shutdown then.
+    u32 abort_indicator() const { return abort_indicator_; }
 
     // ---- Intercepts, one question per instruction. True: exit with `info`, in which reason and qualification are set;
     // the caller adds the instruction's length and information. Always false outside non-root operation.
@@ -153,6 +175,7 @@ public:
     bool intercept_invd(ExitInfo& info) const;
     bool intercept_wbinvd(ExitInfo& info) const;
     bool intercept_invlpg(GuestVirtual at, ExitInfo& info) const;
+    bool intercept_invpcid(ExitInfo& info) const;  ///< after the #UD of "enable INVPCID" = 0
     bool intercept_rdpmc(ExitInfo& info) const;
     bool intercept_rdtsc(ExitInfo& info) const;
     bool intercept_rdtscp(ExitInfo& info) const;
@@ -189,14 +212,60 @@ public:
     bool cr0_allowed(u64 value) const;
     bool cr4_allowed(u64 value) const;
     u64 guest_tsc() const;    ///< what RDTSC returns now, offset included
-    /// NMI and interrupt windows, pending MTF etc. at an instruction boundary: the exit that is due, if one is.
-    bool pending_exit(ExitInfo& info) const;
+    /// CR8 under "use TPR shadow" (SDM 32.3): VTPR[7:4]; empty where the physical CR8 is meant.
+    std::optional<u64> virtual_cr8() const;
+    /// MOV to CR8 under "use TPR shadow": writes VTPR. True: exit 43, trap-like (RIP behind the instruction).
+    bool write_virtual_cr8(u64 value, ExitInfo& info);
+
+    /// The exit that is due at an instruction boundary, by priority: monitor trap flag, preemption timer, NMI window,
+    /// interrupt window (SDM 28.2, 28.5). To be asked once per boundary while boundaries_matter(): the boundary right
+    /// behind a VM entry (behind the injected event's delivery) included.
+    bool pending_exit(ExitInfo& info);
+    /// False: pending_exit() cannot become true before the next VM entry, nor until cycle timer_deadline().
+    bool boundaries_matter() const;
+    /// CpuState::cycles at which the VMX-preemption timer reaches zero; ~0 where it is not active (SDM 28.5.1).
+    u64 timer_deadline() const { return cpu_.vmx.non_root ? timer_deadline_ : ~u64{0}; }
+
+    /// Whether VMREAD and VMWRITE know the field on this processor (SDM 27.11.2).
+    bool field_exists(arch::Field field) const { return exists_[arch::index_of(field)]; }
 
     /// Reads a field of the current VMCS without cost or effect on the cache's statistics beyond a read. For tests, messages.
     u64 peek(arch::Field field);
 
 private:
+    // Instructions
+    arch::VmcsReply transact(const arch::VmcsRequest& request);
+    VmxResult fail(u8 error) const;  ///< VMfail(n), SDM 33.2
+    bool acceptable_region(u64 pointer) const;
+    bool code_allows_vmx() const;
+
+    // VM entry
     EntryResult enter(bool launch);
+    EntryResult try_entry(bool launch);
+    EntryResult fail_entry(arch::ExitReason reason, u64 qualification, const char* violated);
+    void load_guest_state();
+    void load_guest_segments();
+    void load_non_register_state(EntryResult& result);
+    void start_timer();
+    u64 timer_value() const;  ///< of the VMX-preemption timer, now
+
+    // VM exit
+    void record_exit(const ExitInfo& info);
+    void save_guest_state(const ExitInfo& info);
+    void save_guest_segments();
+    void load_host_state(bool nmi_blocked);
+    void load_host_segments(bool host64);
+    void abort(u32 indicator);
+
+    // MSR areas: number of the entry that failed (from 1), 0: none
+    u32 load_msrs(u64 area, u32 count);
+    u32 store_msrs(u64 area, u32 count);
+    bool load_msr(u32 index, u64 value);
+    bool store_msr(u32 index, u64& value) const;
+    bool load_efer(u64 value);
+
+    bool msr_intercepted(u32 index, unsigned write_offset) const;
+
     CpuState& cpu_;
     arch::VmcsPort& vmcs_;
     memory::PhysicalMemory& ram_;
@@ -205,7 +274,15 @@ private:
     const VmxTiming& timing_;
     Ledger& ledger_;
     ActiveControls controls_;
+    MsrPort* msrs_ = nullptr;
+    std::array<bool, arch::kFieldCount> exists_{};
     arch::VmcsPage page_;  ///< the current VMCS's lines as of the last VM entry or exit
+    bool current_is_shadow_ = false;  ///< bit 31 of the current VMCS's first dword, as VMPTRLD met it
+    u32 abort_indicator_ = 0;
+    u64 timer_deadline_ = ~u64{0};
+    enum class Mtf : u8 { Off, AfterInstruction, Due } mtf_ = Mtf::Off;
+    bool pause_seen_ = false;               ///< PAUSE-loop exiting: a PAUSE at CPL 0 since the last VM entry
+    u64 pause_first_ = 0, pause_last_ = 0;  ///< its loop's first and its last PAUSE, in cycles
 };
 
 /// Who plays software in VMX root mode where that is no code of an image: the nested unit.

@@ -16,6 +16,13 @@ start:
     mov %eax, %edi                      // arguments of main, kept until 64-bit mode
     mov %ebx, %esi
 
+    mov $0x80000001, %eax               // CPUID.80000001H:EDX[29]: Intel 64
+    push %ebx
+    cpuid
+    pop %ebx
+    bt $29, %edx
+    jnc no_long_mode
+
     // PML4[0] -> PDPT, PDPT[0] -> PD, PD: the first GiB in pages of 2 MiB.
     movl $(boot_pdpt + 3), boot_pml4
     movl $(boot_pd + 3), boot_pdpt
@@ -43,6 +50,37 @@ start:
     mov %eax, %cr0
     lgdt boot_gdtr
     ljmp $0x08, $start64
+
+no_long_mode:
+    mov $0x3fb, %edx                    // COM1: 8 bits
+    mov $3, %al
+    out %al, %dx
+    mov $no_long_mode_text, %esi
+1:  mov $0x3fd, %edx                    // COM1's line status: room for a character?
+    in %dx, %al
+    test $0x20, %al
+    jz 1b
+    mov $0x3f8, %edx
+    lodsb
+    out %al, %dx
+    cmpb $0, (%esi)
+    jne 1b
+    mov $0x3fd, %edx
+3:  in %dx, %al
+    test $0x40, %al                     // the last one sent?
+    jz 3b
+    mov $1, %eax
+    mov $0xf4, %edx
+    out %eax, %dx
+    mov $no_long_mode_shutdown, %esi
+    mov $0x8900, %edx
+    mov $8, %ecx
+    rep outsb
+2:  cli
+    hlt
+    jmp 2b
+no_long_mode_text: .asciz "FAIL: this processor has no 64-bit mode\n"
+no_long_mode_shutdown: .ascii "Shutdown"
 
     .code64
 start64:

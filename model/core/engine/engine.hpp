@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+// The execution engine: decoded blocks, run by handlers that jump from one to the next; the TLBs in front of MMU and L1D.
+// It does not know what instructions of the system do: those are execute_system()'s, and end a block.
+#pragma once
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "model/core/core.hpp"
+#include "model/core/engine/hot.hpp"
+#include "model/core/engine/mode.hpp"
+#include "model/core/insn.hpp"
+
+namespace vmxsim::core {
+
+class Engine final : public mmu::FilterControl, public memory::CodeWatcher {
+public:
+    explicit Engine(Core& core);
+    ~Engine() override;
+
+    StopReason run(u64 until);
+    u64 instructions() const { return hot_.instructions; }
+    /// Registers that select translations or decoding have changed.
+    void context_changed();
+    /// Outcome::Next, or the fault or VM exit of the translation is set in the core.
+    Outcome access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool user);
+    Outcome probe_write(u64 va, unsigned bytes);
+
+    // mmu::FilterControl, memory::CodeWatcher
+    void drop_page(GuestVirtual page) override;
+    void drop_all() override;
+    void code_written(HostPhysical at, unsigned bytes) override;
+
+    // ---- For handlers and the interpreter.
+    enum class Reach : u8 {
+        Ready,  ///< the fast path's compare succeeds now
+        Slow,   ///< page or line crossing, decoded code, no RAM, an address that segmentation must judge
+        Event,  ///< fault or VM exit set in the core; Hot::outcome tells which
+    };
+    Reach reach(u64 va, unsigned bytes, bool write);
+    engine::Hot& hot() { return hot_; }
+    Core& core() { return core_; }
+    bool timed() const { return timed_; }
+    /// The full decoding of an operation of the running block.
+    const Insn& full(const engine::Op& op);
+    /// The running block must end: its code was overwritten.
+    bool block_died() const { return hot_.block->vpage == engine::Block::kDead; }
+    bool single_step() const { return single_; }
+    u64 rip_of(u64 va) const { return code64_ ? va : (va - core_.state.seg[vmx::CS].base) & 0xffffffff; }
+    /// RIP, cycles and count as they were before `op`, which did not complete.
+    void back_to(const engine::Op& op);
+    /// The same behind `op`, where the rest of the block is not to run.
+    void stop_behind(const engine::Op& op, unsigned length);
+    void fetch_block_lines(const engine::Block& b);
+    /// Mnemonics without implementation that were met, with their numbers.
+    const std::map<ZydisMnemonic, u64>& unimplemented() const { return unimplemented_; }
+    void count_unimplemented(ZydisMnemonic m) { ++unimplemented_[m]; }
+    bool in_64bit() const { return code64_; }
+
+private:
+    struct CodePageInfo {
+        std::vector<engine::Block*> blocks;
+        u64 lines = 0;  ///< 64-byte lines that hold decoded code
+    };
+    // tlb.cpp
+    struct Piece { HostPhysical at{}; };
+    Outcome translate(u64 va, mmu::AccessType type, bool user, mmu::Translation& out);
+    Outcome data_page(u64 va, bool write, bool user, HostPhysical& out);
+    void new_generation();
+    void select_privilege();
+    Outcome fail(const mmu::Translation& t, u64 va);
+    // blocks.cpp
+    Outcome code_page(u64 va, HostPhysical& out);
+    Outcome find_block(engine::Block*& out);
+    Outcome look_up(u64 va, u32 mode, engine::Block*& out);
+    void insert(engine::Block* b);
+    void kill(engine::Block* b);
+    void forget_all_blocks();
+    void* allocate(std::size_t bytes);
+    static std::size_t bucket(u64 va, u64 ppage, u32 mode);
+    // decode.cpp
+    struct Decoding;
+    Outcome decode_block(u64 va, HostPhysical at, u32 mode, engine::Block*& out);
+    bool decode_one(const u8* bytes, unsigned available, u32 mode, Insn& insn, u8& vector, bool& need_more) const;
+    u64 static_latency(const Insn& insn) const;
+    // run.cpp
+    void enter(engine::Block* b);
+    bool finish_event(Outcome outcome);
+    void sync_out() { core_.state.rflags = (core_.state.rflags & ~vmx::rflags::kArithmetic) | hot_.flags.get(); }
+    void sync_in() { hot_.flags.set(core_.state.rflags); }
+    Outcome run_system(const engine::Op& op);
+    bool pending_events();
+    void after_single(u32 blocking_before, bool trap, bool completed);
+
+    Core& core_;
+    const bool timed_;
+    bool code64_ = false, user_ = false, ac_ = false, single_ = false;
+    u32 mode_ = 0;
+    u64 flushes_ = 0;  ///< times that all blocks were forgotten
+    std::vector<engine::Block*> buckets_;
+    std::vector<std::unique_ptr<u8[]>> arena_;
+    std::size_t arena_used_ = 0, arena_bytes_ = 0;
+    std::unordered_map<u64, CodePageInfo> code_pages_;
+    std::map<ZydisMnemonic, u64> unimplemented_;
+    ZydisDecoder decoders_[3];
+    engine::Block dead_;
+    engine::Hot hot_;
+};
+
+}  // namespace vmxsim::core

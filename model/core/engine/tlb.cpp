@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+// Memory by linear address: the page and line TLBs in front of the MMU and the L1D, and the slow path behind them.
+#include <algorithm>
+#include <cstring>
+
+#include "model/core/engine/engine.hpp"
+
+namespace vmxsim::core {
+
+using engine::PageEntry;
+using memory::MemoryAccess;
+using mmu::AccessType;
+using mmu::Translation;
+using mmu::WalkStatus;
+
+namespace {
+
+MemoryAccess cache_kind(bool write) { return write ? MemoryAccess::Write : MemoryAccess::Read; }
+
+}  // namespace
+
+void Engine::new_generation() {
+    for (auto& e : hot_.line) e.vline_r = e.vline_w = ~u64{0};
+    // 0xfff is never a generation: kNone then matches no page.
+    if (++hot_.generation == 0xfff) {
+        hot_.generation = 0;
+        for (auto& e : hot_.pages) e.tag_r = e.tag_w = PageEntry::kNone;
+    }
+}
+
+void Engine::drop_all() {
+    new_generation();
+    hot_.code.fill({});
+}
+
+void Engine::drop_page(GuestVirtual page) {
+    const u64 vpage = page.page().raw;
+    PageEntry& e = hot_.pages[vpage >> 12 & (engine::kPageEntries - 1)];
+    e.tag_r = e.tag_w = PageEntry::kNone;
+    for (auto& l : hot_.line) {
+        if ((l.vline_r & ~u64{0xfff}) == vpage) l.vline_r = ~u64{0};
+        if ((l.vline_w & ~u64{0xfff}) == vpage) l.vline_w = ~u64{0};
+    }
+    engine::CodePage& c = hot_.code[vpage >> 12 & (engine::kCodePages - 1)];
+    if (c.vpage == vpage) c = {};
+}
+
+Outcome Engine::fail(const Translation& t, u64 va) {
+    if (t.status == WalkStatus::PageFault) {
+        core_.raise(14, t.error_code);
+        core_.fault().cr2 = va;
+        return Outcome::Fault;
+    }
+    vmx::ExitInfo& info = core_.exit_info();
+    info = {};
+    info.guest_physical = t.gpa.raw;
+    if (t.status == WalkStatus::EptViolation) {
+        info.reason = arch::ExitReason::EPT_VIOLATION;
+        info.qualification = t.qualification;
+        info.guest_linear = va;
+    } else {
+        info.reason = arch::ExitReason::EPT_MISCONFIG;
+    }
+    return Outcome::VmExit;
+}
+
+Outcome Engine::translate(u64 va, AccessType type, bool user, Translation& out) {
+    out = core_.mmu().translate({va}, type, user, ac_ && !user);
+    if (timed_) core_.state.cycles += out.cycles.raw;
+    return out.status == WalkStatus::Ok ? Outcome::Next : fail(out, va);
+}
+
+/// Host-physical address of `va` for a data access, from the page TLB where that is for the privilege in question.
+Outcome Engine::data_page(u64 va, bool write, bool user, HostPhysical& out) {
+    PageEntry& e = hot_.pages[va >> 12 & (engine::kPageEntries - 1)];
+    const u64 tag = (va & ~u64{0xfff}) | hot_.generation;
+    if (user == user_ && e.tag_r == tag && (!write || e.tag_w == tag)) {
+        out = {va + e.phys_addend};
+        return Outcome::Next;
+    }
+    Translation t;
+    if (const Outcome o = translate(va, write ? AccessType::Write : AccessType::Read, user, t); o != Outcome::Next) return o;
+    out = t.at;
+    if (user != user_ || !core_.ram().contains(t.at.page(), 4096)) return Outcome::Next;
+    e.tag_r = tag;
+    // Stores to decoded code must be seen: no store tag.
+    e.tag_w = t.writable && !core_.ram().is_code(t.at) ? tag : PageEntry::kNone;
+    e.phys_addend = t.at.raw - va;
+    e.host_addend = reinterpret_cast<u64>(core_.ram().host(t.at)) - va;
+    return Outcome::Next;
+}
+
+Engine::Reach Engine::reach(u64 va, unsigned bytes, bool write) {
+    const u64 last = va + bytes - 1;
+    if ((va ^ last) >> (timed_ ? 6 : 12)) return Reach::Slow;
+    if (code64_ && !engine::is_canonical(va)) return Reach::Slow;
+    HostPhysical at;
+    if (const Outcome why = data_page(va, write, user_, at); why != Outcome::Next) {
+        hot_.outcome = static_cast<u8>(why);
+        return Reach::Event;
+    }
+    const PageEntry& e = hot_.pages[va >> 12 & (engine::kPageEntries - 1)];
+    const u64 tag = (va & ~u64{0xfff}) | hot_.generation;
+    if ((write ? e.tag_w : e.tag_r) != tag) return Reach::Slow;
+    if (timed_) {
+        core_.state.cycles += core_.caches().access(at, cache_kind(write)).raw;
+        memory::LineEntry& l = hot_.line[va >> 6 & (memory::kLineEntries - 1)];
+        l.vline_r = va & ~u64{63};
+        l.vline_w = e.tag_w == tag ? l.vline_r : ~u64{0};
+        l.host_addend = e.host_addend;
+    }
+    return Reach::Ready;
+}
+
+Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool user) {
+    const bool write = kind == MemoryKind::Write || kind == MemoryKind::ReadModifyWrite;
+    // Both pages are translated before either is touched.
+    const unsigned first = std::min<unsigned>(bytes, static_cast<unsigned>(4096 - (va & 0xfff)));
+    const u64 second = code64_ ? va + first : (va + first) & 0xffffffff;
+    HostPhysical at[2];
+    if (const Outcome o = data_page(va, write, user, at[0]); o != Outcome::Next) return o;
+    if (first < bytes)
+        if (const Outcome o = data_page(second, write, user, at[1]); o != Outcome::Next) return o;
+    const unsigned size[2] = {first, bytes - first};
+    for (unsigned i = 0; i < 2 && size[i]; ++i) {
+        if (timed_)
+            for (u64 line = at[i].line().raw; line < at[i].raw + size[i]; line += 64)
+                core_.state.cycles += core_.caches().access({line}, cache_kind(write)).raw;
+        const std::span<u8> part{data + (i ? first : 0), size[i]};
+        if (kind == MemoryKind::Write)
+            core_.ram().write_block(at[i], part);
+        else
+            core_.ram().read_block(at[i], part);
+    }
+    return Outcome::Next;
+}
+
+Outcome Engine::probe_write(u64 va, unsigned bytes) {
+    HostPhysical at;
+    for (u64 done = 0; done < bytes;) {
+        const u64 here = code64_ ? va + done : (va + done) & 0xffffffff;
+        if (const Outcome o = data_page(here, true, core_.state.cpl() == 3, at); o != Outcome::Next) return o;
+        done += 4096 - (here & 0xfff);
+    }
+    return Outcome::Next;
+}
+
+void Engine::select_privilege() {
+    const vmx::CpuState& s = core_.state;
+    const bool user = s.cpl() == 3;
+    const bool ac = !user && (s.cr4 & vmx::cr4::SMAP) && (s.rflags & vmx::rflags::AC);
+    if (user != user_ || ac != ac_) {
+        user_ = user;
+        ac_ = ac;
+        drop_all();
+    }
+}
+
+void Engine::context_changed() {
+    const vmx::CpuState& s = core_.state;
+    mmu::PagingContext context{s.cr0, s.cr3, s.cr4, s.efer, s.pdpte, false, {}, {}};
+    if (s.vmx.non_root && core_.vmx_) {
+        const vmx::ActiveControls& c = core_.vmx().controls();
+        context.ept = c.has(arch::SecondaryControl::EnableEPT);
+        if (context.ept) context.eptp = c.eptp;
+        context.vpid = c.vpid;
+    }
+    // A change drops all filters, by FilterControl.
+    if (context != core_.mmu().context()) core_.mmu().set_context(context);
+    select_privilege();
+    const u32 m = engine::current_mode(s);
+    code64_ = m == engine::mode::kCode64;
+    if (m != mode_) hot_.jumps.fill(&dead_);  // their blocks are of the former mode
+    mode_ = m;
+}
+
+}  // namespace vmxsim::core

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// The VMCS cache behind a TLM-2.0 socket. What a transaction asks and answers travels in an extension, since a VMCS request
+// is no read or write of an address; its cost is the annotated delay. Blocking transport only, no temporal decoupling.
+#pragma once
+#include <systemc>
+#include <stdexcept>
+#include <string>
+#include <tlm>
+#include <tlm_utils/simple_initiator_socket.h>
+#include <tlm_utils/simple_target_socket.h>
+
+#include "model/vmcs_cache/cache.hpp"
+
+namespace vmxsim::vmcs_cache {
+
+/// Points to the caller's request and to where the reply goes; lives as long as the transport call.
+struct VmcsExtension : tlm::tlm_extension<VmcsExtension> {
+    const arch::VmcsRequest* request = nullptr;
+    arch::VmcsReply* reply = nullptr;
+    arch::VmcsCacheStats* stats = nullptr;  ///< transport_dbg: filled with the target's counters
+    tlm::tlm_extension_base* clone() const override { return new VmcsExtension(*this); }
+    void copy_from(const tlm::tlm_extension_base& other) override { *this = static_cast<const VmcsExtension&>(other); }
+};
+
+/// The target: any holder of VMCS data (TLM model, RTL, lockstep pair). A payload without VmcsExtension is answered with
+/// TLM_GENERIC_ERROR_RESPONSE.
+class VmcsTarget : public sc_core::sc_module {
+public:
+    tlm_utils::simple_target_socket<VmcsTarget> socket{"socket"};
+
+    VmcsTarget(const sc_core::sc_module_name& name, arch::VmcsPort& port, sc_core::sc_time period)
+        : sc_module(name), port_(port), period_(period) {
+        socket.register_b_transport(this, &VmcsTarget::transport);
+        socket.register_transport_dbg(this, &VmcsTarget::debug);
+    }
+
+private:
+    void transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
+        const auto* extension = payload.get_extension<VmcsExtension>();
+        if (!extension || !extension->request || !extension->reply) {
+            payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
+            return;
+        }
+        *extension->reply = port_.transact(*extension->request);
+        delay += period_ * static_cast<double>(extension->reply->cycles.raw);
+        payload.set_response_status(tlm::TLM_OK_RESPONSE);
+    }
+    unsigned debug(tlm::tlm_generic_payload& payload) {
+        const auto* extension = payload.get_extension<VmcsExtension>();
+        if (!extension || !extension->stats) return 0;
+        *extension->stats = port_.stats();
+        payload.set_response_status(tlm::TLM_OK_RESPONSE);
+        return 1;
+    }
+    arch::VmcsPort& port_;
+    sc_core::sc_time period_;
+};
+
+namespace detail {
+/// Holds the port for a base class that comes after it.
+template <class Port>
+struct Holder {
+    Port port;
+};
+}  // namespace detail
+
+/// A target together with the port that it serves: `VmcsModule<VmcsCache>` is the transaction-level cache.
+template <class Port>
+class VmcsModule : detail::Holder<Port>, public VmcsTarget {
+public:
+    VmcsModule(const sc_core::sc_module_name& name, const VmcsCacheParams& params, arch::LineMemory& memory,
+               sc_core::sc_time period)
+        : detail::Holder<Port>{Port(params, memory)}, VmcsTarget(name, this->port, period) {}
+    Port& held() { return this->port; }
+};
+
+/// The initiator's side: a VmcsPort whose requests go through a socket. The reply's cycles are the delay that the target
+/// annotated, so that what stands between the two (a router, a slower clock) counts.
+class TlmVmcsPort : public arch::VmcsPort {
+public:
+    mutable tlm_utils::simple_initiator_socket<TlmVmcsPort> socket;  ///< mutable: counters are asked for through it too
+
+    TlmVmcsPort(const char* name, sc_core::sc_time period) : socket(name), period_(period) {
+        payload_.set_extension(&extension_);
+    }
+    ~TlmVmcsPort() override { payload_.clear_extension(&extension_); }
+    TlmVmcsPort(const TlmVmcsPort&) = delete;
+    TlmVmcsPort& operator=(const TlmVmcsPort&) = delete;
+
+    arch::VmcsReply transact(const arch::VmcsRequest& request) override {
+        arch::VmcsReply reply;
+        extension_.request = &request;
+        extension_.reply = &reply;
+        payload_.set_command(tlm::TLM_IGNORE_COMMAND);
+        payload_.set_address(request.vmcs.raw);
+        payload_.set_response_status(tlm::TLM_INCOMPLETE_RESPONSE);
+        sc_core::sc_time delay = sc_core::SC_ZERO_TIME;
+        socket->b_transport(payload_, delay);
+        if (payload_.is_response_error())
+            throw std::logic_error(std::string(socket.name()) + ": target of VMCS requests answered " +
+                                   payload_.get_response_string());
+        reply.cycles = {delay.value() / period_.value()};
+        return reply;
+    }
+    arch::VmcsCacheStats stats() const override {
+        arch::VmcsCacheStats stats;
+        extension_.stats = &stats;
+        socket->transport_dbg(payload_);
+        extension_.stats = nullptr;
+        return stats;
+    }
+
+private:
+    sc_core::sc_time period_;
+    mutable VmcsExtension extension_;
+    mutable tlm::tlm_generic_payload payload_;
+};
+
+}  // namespace vmxsim::vmcs_cache
