@@ -101,8 +101,10 @@ std::string exit_table(const Report& r, std::string_view level, std::string_view
     lines.push_back({unit ? "L0" : "the image", b->l0, beside(Part::L0)});
     if (steps && unit)
         for (const auto& phase : b->phases) {
-            lines.push_back({"  " + phase.name, phase.cycles});
-            for (const auto& step : phase.steps) lines.push_back({"    " + step.name, step.cycles});
+            const bool only_step = phase.steps.size() == 1 && phase.steps[0].cycles == phase.cycles;
+            lines.push_back({"  " + phase.name + (only_step ? ": " + phase.steps[0].name : ""), phase.cycles});
+            if (!only_step)
+                for (const auto& step : phase.steps) lines.push_back({"    " + step.name, step.cycles});
         }
     if (episode == 2) lines.push_back({"L1's own code", b->l1, beside(Part::L1)});
     const double rest = measured ? measured->mean() - b->total : 0;
@@ -150,8 +152,8 @@ std::string notes(const Report& r) {
     if (std::any_of(r.comparisons.begin(), r.comparisons.end(), [](const auto& c) { return c.reference.set == "calibration"; }))
         out += "calibrated: the profile's costs were set by this figure. validation: no cost was.\n";
     if (comparison(r, "guest", "cpuid", Part::L1) != nullptr)
-        out += "L1's own code is less than KVM's: this image makes KVM's VMREADs and VMWRITEs and little else; KVM's exit\n"
-               "path around them (scheduling, timers, locks) misses caches that L0 has filled, and is not modelled.\n";
+        out += "L1's own code is less than KVM's: the image makes KVM's VMREADs and VMWRITEs and little else. What\n"
+               "KVM does around them (timers, locks, scheduling), in caches that L0 has filled, is not in it.\n";
     return out;
 }
 

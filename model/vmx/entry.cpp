@@ -59,9 +59,10 @@ EntryResult Vmx::try_entry(bool launch) {
         return fail_entry(arch::ExitReason::INVALID_STATE, v->qualification, v->id);
 
     load_guest_state();
+    const char* violated = nullptr;
     const u32 refused = load_msrs(page_.get(Field::VM_ENTRY_MSR_LOAD_ADDR),
-                                  static_cast<u32>(page_.get(Field::VM_ENTRY_MSR_LOAD_COUNT)));
-    if (refused != 0) return fail_entry(arch::ExitReason::MSR_LOAD_FAIL, refused, "MSRLD");
+                                  static_cast<u32>(page_.get(Field::VM_ENTRY_MSR_LOAD_COUNT)), &violated);
+    if (refused != 0) return fail_entry(arch::ExitReason::MSR_LOAD_FAIL, refused, violated);
 
     if (launch) transact({.op = VmcsOp::SetLaunchState, .vmcs = {vmcs}, .data = 1});
     EntryResult result;

@@ -12,20 +12,31 @@ constexpr u32 kSmmMonitorControl = 0x9b, kSmbase = 0x9e;
 
 /// x2APIC registers are refused in every mode.
 constexpr bool is_x2apic(u32 index) { return index >> 8 == 8; }
-constexpr bool never_loaded(u32 index) {
-    return index == msr::FS_BASE || index == msr::GS_BASE || is_x2apic(index) || index == kSmmMonitorControl ||
-           index == kSmbase || index == msr::BIOS_SIGN_ID;
+
+/// The rule that keeps an MSR from being loaded whatever its value (29.4); null: none.
+constexpr const char* never_loaded(u32 index) {
+    if (index == msr::FS_BASE) return "MSRLD-FSBASE";
+    if (index == msr::GS_BASE) return "MSRLD-GSBASE";
+    if (is_x2apic(index)) return "MSRLD-X2APIC";
+    if (index == kSmmMonitorControl) return "MSRLD-SMMONLY";
+    if (index == kSmbase) return "MSRLD-SMBASE";
+    if (index == msr::BIOS_SIGN_ID) return "MSRLD-MODEL";  // a microcode update is not one of a VM entry's works
+    return nullptr;
 }
 
 }  // namespace
 
-u32 Vmx::load_msrs(u64 area, u32 count) {
+u32 Vmx::load_msrs(u64 area, u32 count, const char** violated) {
     for (u32 i = 0; i < count; ++i) {
         cpu_.cycles += timing_.msr_list_entry;
         const HostPhysical entry{area + i * kEntryBytes};
         const auto index = static_cast<u32>(ram_.read(entry, 4));
-        if (ram_.read(entry + 4, 4) != 0 || never_loaded(index) || !load_msr(index, ram_.read(entry + 8, 8)))
+        const char* why = ram_.read(entry + 4, 4) != 0 ? "MSRLD-RSVD" : never_loaded(index);
+        if (why == nullptr && !load_msr(index, ram_.read(entry + 8, 8))) why = "MSRLD-GP";
+        if (why != nullptr) {
+            if (violated != nullptr) *violated = why;
             return i + 1;
+        }
     }
     return 0;
 }

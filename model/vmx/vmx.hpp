@@ -258,7 +258,7 @@ private:
     void abort(u32 indicator);
 
     // MSR areas: number of the entry that failed (from 1), 0: none
-    u32 load_msrs(u64 area, u32 count);
+    u32 load_msrs(u64 area, u32 count, const char** violated = nullptr);
     u32 store_msrs(u64 area, u32 count);
     bool load_msr(u32 index, u64 value);
     bool store_msr(u32 index, u64& value) const;

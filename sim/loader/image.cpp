@@ -60,7 +60,8 @@ MultibootImage from_address_fields(const File& file, u64 header, u32 flags) {
     const u64 load_end = file.u32_at(header + 20, what), bss_end = file.u32_at(header + 24, what);
     const u32 entry = file.u32_at(header + 28, what);
     if (load_address > header_address)
-        file.fail("load_addr " + hex(load_address) + " lies above header_addr " + hex(header_address), "load_addr <= header_addr");
+        file.fail("load_addr " + hex(load_address) + " lies above header_addr " + hex(header_address),
+                  "load_addr <= header_addr");
     if (header_address - load_address > header)
         file.fail("load_addr " + hex(load_address) + " lies before the beginning of the file",
                   "at most " + hex(header) + " bytes before header_addr " + hex(header_address));
@@ -70,7 +71,8 @@ MultibootImage from_address_fields(const File& file, u64 header, u32 flags) {
     // 0: the whole rest of the file.
     s.file_bytes = load_end ? load_end - load_address : file.size() - s.offset;
     if (load_end && load_end < load_address)
-        file.fail("load_end_addr " + hex(load_end) + " lies below load_addr " + hex(load_address), "load_end_addr >= load_addr, or 0");
+        file.fail("load_end_addr " + hex(load_end) + " lies below load_addr " + hex(load_address),
+                  "load_end_addr >= load_addr, or 0");
     if (!file.contains(s.offset, s.file_bytes))
         file.fail("load_end_addr " + hex(load_end) + " lies beyond the end of the file",
                   "at most " + std::to_string(file.size() - s.offset) + " bytes to load");
@@ -115,14 +117,17 @@ std::optional<u64> physical_entry(u64 entry, u64 virtual_address, const ImageSeg
 
 MultibootImage from_elf(const File& file, u32 flags) {
     const ElfClass& elf = elf_class(file);
-    if (!file.contains(0, elf.header_bytes)) file.fail("the ELF header is cut short", std::to_string(elf.header_bytes) + " bytes");
+    if (!file.contains(0, elf.header_bytes))
+        file.fail("the ELF header is cut short", std::to_string(elf.header_bytes) + " bytes");
     const u64 entry = file.get(elf.entry, elf.word, "ELF entry"), phoff = file.get(elf.phoff, elf.word, "ELF header");
     const u64 phentsize = file.get(elf.phentsize, 2, "ELF header"), phnum = file.get(elf.phnum, 2, "ELF header");
     if (phentsize < elf.program_header_bytes)
-        file.fail("program headers of " + std::to_string(phentsize) + " bytes", "at least " + std::to_string(elf.program_header_bytes));
+        file.fail("program headers of " + std::to_string(phentsize) + " bytes",
+                  "at least " + std::to_string(elf.program_header_bytes));
     if (!file.contains(phoff, phentsize * phnum))
-        file.fail(std::to_string(phnum) + " program headers at offset " + hex(phoff) + " lie beyond the end of the file",
-                  "a file of more than " + std::to_string(file.size()) + " bytes");
+        file.fail(
+            std::to_string(phnum) + " program headers at offset " + hex(phoff) + " lie beyond the end of the file",
+            "a file of more than " + std::to_string(file.size()) + " bytes");
 
     MultibootImage image;
     image.flags = flags;
@@ -134,14 +139,17 @@ MultibootImage from_elf(const File& file, u32 flags) {
         const ImageSegment s{field(elf.p_paddr), field(elf.p_memsz), field(elf.p_offset), field(elf.p_filesz)};
         const std::string name = "segment " + std::to_string(i);
         if (s.file_bytes > s.memory_bytes)
-            file.fail(name + " has " + hex(s.file_bytes) + " bytes in the file and " + hex(s.memory_bytes) + " in memory",
-                      "no more in the file than in memory");
+            file.fail(
+                name + " has " + hex(s.file_bytes) + " bytes in the file and " + hex(s.memory_bytes) + " in memory",
+                "no more in the file than in memory");
         if (!file.contains(s.offset, s.file_bytes))
-            file.fail(name + " (offset " + hex(s.offset) + ", " + hex(s.file_bytes) + " bytes) lies beyond the end of the file",
+            file.fail(name + " (offset " + hex(s.offset) + ", " + hex(s.file_bytes) +
+                          " bytes) lies beyond the end of the file",
                       "a file of more than " + std::to_string(file.size()) + " bytes");
         if (s.memory_bytes == 0) continue;
         if (s.address >= kFourGiB || s.memory_bytes > kFourGiB - s.address)
-            file.fail(name + " at physical address " + hex(s.address) + " has " + hex(s.memory_bytes) + " bytes", "an end below 4 GiB");
+            file.fail(name + " at physical address " + hex(s.address) + " has " + hex(s.memory_bytes) + " bytes",
+                      "an end below 4 GiB");
         if (!where) where = physical_entry(entry, field(elf.p_vaddr), s);
         image.segments.push_back(s);
     }
@@ -149,10 +157,12 @@ MultibootImage from_elf(const File& file, u32 flags) {
     if (!where) file.fail("entry point " + hex(entry) + " lies in no segment", "an address in a PT_LOAD segment");
     image.entry = static_cast<u32>(*where);
 
-    std::sort(image.segments.begin(), image.segments.end(), [](const auto& a, const auto& b) { return a.address < b.address; });
+    std::sort(image.segments.begin(), image.segments.end(),
+              [](const auto& a, const auto& b) { return a.address < b.address; });
     for (std::size_t i = 1; i < image.segments.size(); ++i)
         if (image.segments[i].address < image.segments[i - 1].end())
-            file.fail("two segments overlap at physical address " + hex(image.segments[i].address), "segments apart from each other");
+            file.fail("two segments overlap at physical address " + hex(image.segments[i].address),
+                      "segments apart from each other");
     return image;
 }
 
@@ -164,7 +174,8 @@ MultibootImage parse_multiboot(const std::string& name, std::span<const u8> byte
     const u32 flags = file.u32_at(header + 4, "multiboot header");
     // 3.1.2: of flags 0 to 15, a loader must refuse those that it does not know. Flag 2 asks for a video mode.
     if (const u32 unknown = flags & 0xffff & ~(kPageAlign | kMemoryInfo))
-        file.fail("multiboot header requires features " + hex(unknown), "flags 0 (page alignment), 1 (memory information) only");
+        file.fail("multiboot header requires features " + hex(unknown),
+                  "flags 0 (page alignment), 1 (memory information) only");
     return flags & kAddressFields ? from_address_fields(file, header, flags) : from_elf(file, flags);
 }
 

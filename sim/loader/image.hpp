@@ -33,8 +33,8 @@ struct MultibootImage {
     u64 end() const { return segments.back().end(); }
 };
 
-/// Finds the multiboot header (Multiboot specification 0.6.96, 3.1: in the first 8 KiB, 4-byte aligned) and what to load:
-/// from the header's address fields where its flag 16 is set, else from an ELF32 or ELF64 file's PT_LOAD headers.
+/// Finds the multiboot header (Multiboot specification 0.6.96, 3.1: in the first 8 KiB, 4-byte aligned) and what to
+/// load: from the header's address fields where its flag 16 is set, else from an ELF32 or ELF64 file's PT_LOAD headers.
 /// Throws LoadError.
 MultibootImage parse_multiboot(const std::string& file, std::span<const u8> bytes);
 

@@ -97,7 +97,9 @@ std::vector<MapEntry> memory_map(u64 bytes) {
     return map;
 }
 
-std::string command_line(const BootFile& file) { return file.arguments.empty() ? file.name : file.name + " " + file.arguments; }
+std::string command_line(const BootFile& file) {
+    return file.arguments.empty() ? file.name : file.name + " " + file.arguments;
+}
 
 /// Builds the information for an information block at `address`; its size does not depend on the address.
 Information make_information(u64 address, u64 memory_bytes, const BootFile& image, const std::vector<BootFile>& modules,
@@ -142,7 +144,8 @@ void zero(memory::PhysicalMemory& memory, HostPhysical at, u64 bytes) {
         const u64 n = std::min(bytes, kPage);
         const std::span<u8> part(page.data(), n);
         memory.read_block(at, part);
-        if (std::any_of(part.begin(), part.end(), [](u8 b) { return b != 0; })) memory.write_block(at, {zeros.data(), n});
+        if (std::any_of(part.begin(), part.end(), [](u8 b) { return b != 0; }))
+            memory.write_block(at, {zeros.data(), n});
         at = at + n;
         bytes -= n;
     }
@@ -175,7 +178,8 @@ vmx::CpuState load_multiboot(memory::PhysicalMemory& memory, const GuestMemory& 
     const std::string size = std::to_string(where.bytes >> 20) + " MiB of guest memory";
     Placement placement(std::min(where.bytes, kDevices));
     for (const ImageSegment& s : parsed.segments) {
-        if (s.end() > placement.limit()) throw LoadError(image.name, "the image does not fit into " + size, "more memory");
+        if (s.end() > placement.limit())
+            throw LoadError(image.name, "the image does not fit into " + size, "more memory");
         placement.take(s.address, s.end());
     }
     // The PC's hole is RAM here, but not reported as such: nothing is placed there that the image did not ask for.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The multiboot 1 loader: puts an image, its command line and its modules into memory, and says how the processor starts.
+// The multiboot 1 loader: puts an image, its command line and its modules into memory, and says how the processor
+// starts.
 #pragma once
 #include "model/memory/physical_memory.hpp"
 #include "model/vmx/cpu_state.hpp"
@@ -7,7 +8,8 @@
 
 namespace vmxsim::sim {
 
-/// A file with the command line that belongs to it. The command line's first word is `name`, as the specification has it.
+/// A file with the command line that belongs to it. The command line's first word is `name`, as the specification has
+/// it.
 struct BootFile {
     std::string name;
     std::vector<u8> bytes;
@@ -24,9 +26,9 @@ struct GuestMemory {
 };
 
 /// Loads `image` and `modules`; zeroes what the file does not fill. Returns the processor's state (specification 3.2):
-/// EAX the magic 0x2badb002, EBX the information's address, 32-bit protected mode, flat segments, no paging, no interrupts.
-/// The information holds memory size, memory map, command line, modules and the loader's name. Modules start on pages
-/// behind the image. Throws LoadError; std::invalid_argument where `where` does not lie in `memory`.
+/// EAX the magic 0x2badb002, EBX the information's address, 32-bit protected mode, flat segments, no paging, no
+/// interrupts. The information holds memory size, memory map, command line, modules and the loader's name. Modules
+/// start on pages behind the image. Throws LoadError; std::invalid_argument where `where` does not lie in `memory`.
 vmx::CpuState load_multiboot(memory::PhysicalMemory& memory, const GuestMemory& where, const BootFile& image,
                              const std::vector<BootFile>& modules = {});
 

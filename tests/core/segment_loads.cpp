@@ -152,7 +152,7 @@ BOOST_AUTO_TEST_CASE(lldt_takes_only_an_ldt_of_the_gdt) {
     m.r(RAX) = 0;
     BOOST_TEST((m.run({0x0f, 0x00, 0xd0}) == Outcome::Jump));
     BOOST_TEST(m.core.state.seg[LDTR].ar.unusable());
-    m.real();
+    m.core.state.rflags |= rflags::VM;  // in real-address mode the decoder already refuses the opcode
     BOOST_TEST((m.run({0x0f, 0x00, 0xd0}) == Outcome::Fault));
     BOOST_TEST(m.fault().vector == 6);
 }
@@ -185,6 +185,39 @@ BOOST_AUTO_TEST_CASE(lgdt_takes_10_bytes_in_64_bit_code_and_a_canonical_base) {
     expect_fault(m, m.run({0x0f, 0x01, 0x13}), 13, 0);
     m.long64(3);
     expect_fault(m, m.run({0x0f, 0x01, 0x1b}), 13, 0);  // lidt
+}
+
+BOOST_AUTO_TEST_CASE(lgdt_takes_24_or_32_bits_of_base_by_operand_size_in_16_bit_code) {
+    Machine m;
+    m.real();
+    m.poke(kData + 0x40, 0x1ff, 2);
+    m.poke(kData + 0x42, 0x12345678, 4);
+    BOOST_TEST((m.run({0x0f, 0x01, 0x16, 0x40, 0x00}) == Outcome::Jump));
+    BOOST_TEST(m.core.state.gdtr.base == 0x345678u);
+    BOOST_TEST((m.run({0x66, 0x0f, 0x01, 0x16, 0x40, 0x00}) == Outcome::Jump));
+    BOOST_TEST(m.core.state.gdtr.base == 0x12345678u);
+    BOOST_TEST((m.run({0x0f, 0x01, 0x06, 0x50, 0x00}) == Outcome::Next));  // sgdt: always 32 bits
+    BOOST_TEST(m.peek(kData + 0x50, 2) == 0x1ffu);
+    BOOST_TEST(m.peek(kData + 0x52, 4) == 0x12345678u);
+}
+
+BOOST_AUTO_TEST_CASE(selectors_of_the_ldt_use_its_base_and_limit) {
+    Machine m;
+    m.core.state.seg[LDTR] = {kLdt, {0x82}, 0x17, 0x3000};
+    m.poke(0x3000 + 0x10, 0x00cf93000000ffff, 8);
+    BOOST_TEST((mov_ds(m, 0x14) == Outcome::Jump));
+    expect_fault(m, mov_ds(m, 0x1c), 13, 0x1c);
+}
+
+BOOST_AUTO_TEST_CASE(arpl_raises_the_rpl_to_the_callers) {
+    Machine m;
+    m.r(RAX) = 0x10;
+    m.r(RBX) = 0x03;
+    m.run({0x63, 0xd8});  // arpl ax, bx
+    BOOST_TEST(m.r(RAX) == 0x13u);
+    BOOST_TEST((m.core.state.rflags & rflags::ZF) != 0u);
+    m.run({0x63, 0xd8});
+    BOOST_TEST((m.core.state.rflags & rflags::ZF) == 0u);
 }
 
 BOOST_AUTO_TEST_CASE(lar_lsl_and_verr_describe_without_faulting) {

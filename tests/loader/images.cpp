@@ -25,7 +25,8 @@ struct Loaded {
         const std::vector<u8> junk(kMiB, 0xee);
         for (u64 at = 0; at < memory.size(); at += kMiB) memory.write_block(HostPhysical{at}, junk);
     }
-    void load(const std::vector<u8>& bytes, const std::string& arguments = "", const std::vector<BootFile>& modules = {}) {
+    void load(const std::vector<u8>& bytes, const std::string& arguments = "",
+              const std::vector<BootFile>& modules = {}) {
         cpu = load_multiboot(memory, where, {"image.elf", bytes, arguments}, modules);
     }
     u64 at(u64 address, unsigned bytes = 4) const { return memory.read(where.base + address, bytes); }
@@ -62,7 +63,8 @@ BOOST_AUTO_TEST_CASE(nothing_outside_the_guests_memory_changes) {
     Loaded l;
     l.load(good_elf().bytes(), "arguments", {{"module", std::vector<u8>(70000, 5), ""}});
     for (u64 at = 0; at < l.memory.size(); at += 8)
-        if (at < 16 * kMiB || at >= 48 * kMiB) BOOST_REQUIRE_EQUAL(l.memory.read(HostPhysical{at}, 8), 0xeeeeeeeeeeeeeeeeu);
+        if (at < 16 * kMiB || at >= 48 * kMiB)
+            BOOST_REQUIRE_EQUAL(l.memory.read(HostPhysical{at}, 8), 0xeeeeeeeeeeeeeeeeu);
 }
 
 BOOST_AUTO_TEST_CASE(an_elf64_image_with_virtual_addresses_starts_where_its_entry_is_loaded) {

@@ -129,13 +129,15 @@ BOOST_AUTO_TEST_CASE(sizes_and_addresses_that_cannot_be_are_refused) {
 
 BOOST_AUTO_TEST_CASE(segments_that_overlap_are_refused_whatever_their_order) {
     for (const u64 address : {u64{0x101fff}, u64{0x100000}, u64{0xff001}})
-        check_elf([=](ElfSpec& e) {
-            SegmentSpec s;
-            s.physical = address;
-            s.memory_bytes = 0x1000;
-            s.bytes = {1};
-            e.segments.push_back(s);
-        }, "overlap");
+        check_elf(
+            [=](ElfSpec& e) {
+                SegmentSpec s;
+                s.physical = address;
+                s.memory_bytes = 0x1000;
+                s.bytes = {1};
+                e.segments.push_back(s);
+            },
+            "overlap");
     ElfSpec elf = good_elf();
     SegmentSpec s;
     s.physical = 0x102000;
@@ -180,7 +182,8 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_into_memory_is_refused) {
     BOOST_TEST(error(0, image, {}).starts_with("i.elf: the image does not fit"));
     BOOST_TEST(error(0x110000, image, {{"m", std::vector<u8>(0xe000), ""}}) == "no error");
     BOOST_TEST(error(0x110000, image, {{"m", std::vector<u8>(0xe001), ""}}).starts_with("m: the module does not fit"));
-    BOOST_TEST(error(0x102000, {"i.elf", good_elf().bytes(), std::string(1 << 20, 'x')}, {}).starts_with("i.elf: no room for"));
+    BOOST_TEST(error(0x102000, {"i.elf", good_elf().bytes(), std::string(1 << 20, 'x')}, {})
+                   .starts_with("i.elf: no room for"));
     BOOST_CHECK_THROW(load_multiboot(memory, {HostPhysical{0x1000}, 8 << 20}, image), std::invalid_argument);
 }
 
@@ -199,8 +202,22 @@ BOOST_AUTO_TEST_CASE(twenty_thousand_mutations_of_good_images_end_with_a_state_o
     memory.write_block(where.base + where.bytes, marks);
     const std::vector<u8> good[] = {good_elf(false).bytes(), good_elf(true).bytes(),
                                     with_fields(0x100000, 0x100000, 0x100100, 0x101000, 0x100020)};
-    constexpr u64 interesting[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0xfff, 0x1000, 0x7fffffff, 0x80000000, 0xfffff000, 0xffffffff,
-                                   0x7fffffffffffffff, 0x8000000000000000, 0xfffffffffffff000, 0xffffffffffffffff};
+    constexpr u64 interesting[] = {0,
+                                   1,
+                                   2,
+                                   0x7f,
+                                   0x80,
+                                   0xff,
+                                   0xfff,
+                                   0x1000,
+                                   0x7fffffff,
+                                   0x80000000,
+                                   0xfffff000,
+                                   0xffffffff,
+                                   0x7fffffffffffffff,
+                                   0x8000000000000000,
+                                   0xfffffffffffff000,
+                                   0xffffffffffffffff};
     unsigned loaded = 0;
     for (unsigned i = 0; i < 20000; ++i) {
         std::vector<u8> bytes = good[i % 3];

@@ -183,7 +183,7 @@ BOOST_FIXTURE_TEST_CASE(misconfigurations_are_found_before_rights_are_judged, Ne
     BOOST_TEST((status(0x6000 | 2 | kEptWb) == WalkStatus::EptMisconfig));             // W without R
     BOOST_TEST((status(0x6000 | 6 | kEptWb) == WalkStatus::EptMisconfig));
     BOOST_TEST((status(good & ~u64{0x38}) == WalkStatus::Ok));                         // UC
-    for (const u64 type : {2, 3, 7})
+    for (const u64 type : {2u, 3u, 7u})
         BOOST_TEST((status((good & ~u64{0x38}) | type << 3) == WalkStatus::EptMisconfig));
     BOOST_TEST((status(good | u64{1} << 40) == WalkStatus::EptMisconfig));             // beyond MAXPHYADDR
     BOOST_TEST((status(good | u64{1} << 52) == WalkStatus::Ok));                       // ignored
@@ -193,7 +193,7 @@ BOOST_FIXTURE_TEST_CASE(misconfigurations_are_found_before_rights_are_judged, Ne
 }
 
 BOOST_AUTO_TEST_CASE(execute_only_ept_entries_are_a_capability) {
-    for (const u64 capable : {0, 1}) {
+    for (const u64 capable : {0u, 1u}) {
         MmuParams params;
         params.ept_execute_only = capable;
         Machine m(params);

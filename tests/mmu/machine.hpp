@@ -15,8 +15,7 @@ inline constexpr u64 kEptRwx = 7, kEptWb = 6 << 3, kEptLarge = 0x80, kEptA = 0x1
 struct Machine {
     explicit Machine(mmu::MmuParams p = {}) : params(p), mmu(params, ram, caches) {}
 
-    /// A fresh zero page for a table. Tables lie three lines and a page apart, so that their used entries share no cache
-    /// line's set by chance.
+    /// A fresh zero page for a table.
     u64 table() { return next_table += 4096; }
 
     /// Maps linear to gpa in the tables under `root` (4-level) with a page of 2^shift bytes. Returns the leaf's address.

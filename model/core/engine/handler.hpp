@@ -12,7 +12,7 @@
 // Unoptimised and sanitized builds make no sibling calls: there a handler names its successor and returns to a loop.
 #if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(VMXSIM_TRAMPOLINE)
 #define VMXSIM_THREADED 0
-#define VMXSIM_TAIL(function, s, op, h) do { (h)->next_fn = (function); (h)->next_op = (op); return; } while (0)
+#define VMXSIM_TAIL(function, s, op, h) do { (void)(s); (h)->next_fn = (function); (h)->next_op = (op); return; } while (0)
 #define VMXSIM_LEAVE(h) do { (h)->next_fn = nullptr; return; } while (0)
 #else
 #define VMXSIM_THREADED 1
@@ -96,7 +96,6 @@ inline u64 host(const Hot* h, u64 va) {
 void miss(CpuState* s, const Op* op, Hot* h);       ///< fills the TLBs and comes back, or faults, or runs out of line
 void out_of_line(CpuState* s, const Op* op, Hot* h);  ///< the whole instruction in the interpreter
 void system_op(CpuState* s, const Op* op, Hot* h);
-void run_on(CpuState* s, const Op* op, Hot* h);     ///< end of a block that no jump ends
 void unchained(CpuState* s, const Op* op, Hot* h);  ///< to tail/which, by the run loop
 void fetch_lines(CpuState* s, const Op* op, Hot* h);  ///< instruction lines of the block just entered
 void jump_missed(CpuState* s, const Op* op, Hot* h);  ///< to the linear address in miss_va, by the run loop

@@ -105,7 +105,7 @@ Outcome compare_exchange(const Interpreter& x) {
     VMXSIM_TRY(x.read_for_update(0, bytes, p, a));
     by_size(bits, [&](auto zero) {
         using T = decltype(zero);
-        return alu<Alu::Cmp, T>(x.f, get<T>(&x.s, 0), static_cast<T>(a));
+        alu<Alu::Cmp, T>(x.f, get<T>(&x.s, 0), static_cast<T>(a));
     });
     if (x.f.zf()) return x.set(p, bytes, b);
     if (p.memory) VMXSIM_TRY(x.set(p, bytes, a));  // the cycle of a write happens either way (SDM 2A, CMPXCHG)

@@ -159,10 +159,12 @@ Outcome mov_to_cr(Core& core, const Insn& insn) {
         default:
             if (value >> 4) return core.raise(vector::GP, 0);
             if (core.vmx().virtual_cr8()) {
-                if (core.vmx().write_virtual_cr8(value, exit)) {  // trap-like: the instruction is complete
+                if (core.vmx().write_virtual_cr8(value, exit)) {
+                    // Trap-like: the instruction is complete, and the exit is taken behind it (SDM 30.1).
                     core.state.rip = next_rip(core, insn);
                     core.exit_info() = exit;
-                    return Outcome::VmExit;
+                    core.take_vm_exit();
+                    return Outcome::Jump;
                 }
             } else {
                 core.state.cr8 = value;

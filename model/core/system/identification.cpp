@@ -54,6 +54,11 @@ Outcome cpuid(Core& core, const Insn& insn) {
         case 7:
             if (found.subleaf == 0 && (found.ecx >> 3 & 1)) set_bit(found.ecx, 4, state.cr4 & cr4::PKE);
             break;
+        case 0xd: {
+            constexpr u32 kLegacyAndHeader = 576;  // XSAVE area without AVX state (SDM 13.4)
+            if (found.subleaf == 0 && !(state.xcr0 >> 2 & 1) && found.ebx > kLegacyAndHeader) found.ebx = kLegacyAndHeader;
+            break;
+        }
         case 0x80000001:
             if (!state.code64()) set_bit(found.edx, 11, false);  // SYSCALL exists in 64-bit mode only
             break;

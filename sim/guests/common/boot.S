@@ -35,8 +35,7 @@ start:
     cmp $512, %ecx
     jne 1b
 
-    mov %cr4, %eax
-    or $0x20, %eax                      // CR4.PAE
+    mov $0x20, %eax                     // CR4.PAE alone: the same on every machine
     mov %eax, %cr4
     mov $boot_pml4, %eax
     mov %eax, %cr3
@@ -44,9 +43,7 @@ start:
     rdmsr
     or $0x100, %eax
     wrmsr
-    mov %cr0, %eax
-    or $0x80010021, %eax                // CR0.PG, WP, NE, PE
-    and $0x9fffffff, %eax               // CD and NW off
+    mov $0x80010031, %eax               // CR0.PG, WP, NE, ET, PE; CD and NW off
     mov %eax, %cr0
     lgdt boot_gdtr
     ljmp $0x08, $start64

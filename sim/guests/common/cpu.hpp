@@ -13,7 +13,9 @@ inline u8 in8(u16 port) {
     return value;
 }
 
-struct CpuidResult { u32 eax, ebx, ecx, edx; };
+struct CpuidResult {
+    u32 eax, ebx, ecx, edx;
+};
 inline CpuidResult cpuid(u32 leaf, u32 subleaf = 0) {
     CpuidResult r;
     asm volatile("cpuid" : "=a"(r.eax), "=b"(r.ebx), "=c"(r.ecx), "=d"(r.edx) : "a"(leaf), "c"(subleaf));
@@ -34,12 +36,12 @@ inline u64 rdtsc() {
     return u64{high} << 32 | low;
 }
 
-#define GUEST_CONTROL_REGISTER(name)                                                 \
-    inline u64 read_##name() {                                                       \
-        u64 value;                                                                   \
-        asm volatile("mov %%" #name ", %0" : "=r"(value)::"memory");                 \
-        return value;                                                                \
-    }                                                                                \
+#define GUEST_CONTROL_REGISTER(name)                                 \
+    inline u64 read_##name() {                                       \
+        u64 value;                                                   \
+        asm volatile("mov %%" #name ", %0" : "=r"(value)::"memory"); \
+        return value;                                                \
+    }                                                                \
     inline void write_##name(u64 value) { asm volatile("mov %0, %%" #name ::"r"(value) : "memory"); }
 GUEST_CONTROL_REGISTER(cr0)
 GUEST_CONTROL_REGISTER(cr2)

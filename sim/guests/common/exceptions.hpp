@@ -19,11 +19,12 @@ extern "C" u64 exception_seen;
 
 }  // namespace guest
 
-/// Executes one instruction of which an exception is expected; the expression's value is its vector, 256 where none came.
-#define GUEST_TRY(instruction, ...)                                                                          \
-    ({                                                                                                       \
-        guest::exception_seen = 256;                                                                         \
-        asm volatile("movq $1f, exception_recovery\n\t" instruction "\n1:\n\tmovq $0, exception_recovery"    \
-                     __VA_ARGS__);                                                                           \
-        *const_cast<volatile guest::u64*>(&guest::exception_seen);                                           \
+/// Executes one instruction of which an exception is expected. The value is the exception's vector, 256 where none
+/// came.
+#define GUEST_TRY(instruction, ...)                                      \
+    ({                                                                   \
+        guest::exception_seen = 256;                                     \
+        asm volatile("movq $1f, exception_recovery\n\t" instruction      \
+                     "\n1:\n\tmovq $0, exception_recovery" __VA_ARGS__); \
+        *const_cast<volatile guest::u64*>(&guest::exception_seen);       \
     })

@@ -6,15 +6,29 @@
 
 namespace guest {
 
-enum Kind : unsigned { kCpuid, kVmcall, kRdmsr, kOut, kIn, kHlt, kTouch, kGuestKinds, kVmread = kGuestKinds, kVmwrite, kVmptrld, kEmpty, kKinds };
+enum Kind : unsigned {
+    kCpuid,
+    kVmcall,
+    kRdmsr,
+    kOut,
+    kIn,
+    kHlt,
+    kTouch,
+    kGuestKinds,
+    kVmread = kGuestKinds,
+    kVmwrite,
+    kVmptrld,
+    kEmpty,
+    kKinds
+};
 /// empty: nothing between the two readings of the clock.
-inline constexpr const char* kKindNames[kKinds] = {"cpuid", "vmcall", "rdmsr",   "out",      "in",   "hlt",
+inline constexpr const char* kKindNames[kKinds] = {"cpuid", "vmcall", "rdmsr",   "out",     "in",   "hlt",
                                                    "touch", "vmread", "vmwrite", "vmptrld", "empty"};
 
 inline constexpr u64 kWarmUp = 5;
-inline constexpr u32 kMsr = 0x175;              ///< IA32_SYSENTER_ESP
+inline constexpr u32 kMsr = 0x175;  ///< IA32_SYSENTER_ESP
 inline constexpr u16 kPort = 0x80;
-inline constexpr u64 kTouchBase = 0x4000000000; ///< the guest's region of pages that are not there until touched
+inline constexpr u64 kTouchBase = 0x4000000000;  ///< the guest's region of pages that are not there until touched
 inline constexpr u64 kHypercallNop = 1, kHypercallEnd = 2;
 
 /// Times of one kind at one level. min: of the timed iterations.

@@ -27,9 +27,9 @@ void init_console() {
     out8(kCom1 + 3, 0x80);  // divisor latch: 115200 baud
     out8(kCom1 + 0, 1);
     out8(kCom1 + 1, 0);
-    out8(kCom1 + 3, 3);     // 8 bits, no parity, one stop bit
-    out8(kCom1 + 2, 7);     // FIFOs on and empty
-    out8(kCom1 + 4, 3);     // DTR, RTS
+    out8(kCom1 + 3, 3);  // 8 bits, no parity, one stop bit
+    out8(kCom1 + 2, 7);  // FIFOs on and empty
+    out8(kCom1 + 4, 3);  // DTR, RTS
 }
 
 void put(char c) {

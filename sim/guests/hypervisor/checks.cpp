@@ -60,25 +60,91 @@ VmxResult read_field(u64 encoding) {
     return try_vmread(encoding, value);
 }
 
-constexpr struct { Field field; const char* name; } kRoundTrip[] = {
-#define F(name) {name, #name}
-    F(IO_BITMAP_A), F(IO_BITMAP_B), F(VM_EXIT_MSR_STORE_ADDR), F(VM_EXIT_MSR_LOAD_ADDR), F(VM_ENTRY_MSR_LOAD_ADDR),
-    F(TSC_OFFSET), F(PIN_BASED_VM_EXEC_CONTROL), F(CPU_BASED_VM_EXEC_CONTROL), F(EXCEPTION_BITMAP),
-    F(PAGE_FAULT_ERROR_CODE_MASK), F(PAGE_FAULT_ERROR_CODE_MATCH), F(CR3_TARGET_COUNT), F(VM_EXIT_CONTROLS),
-    F(VM_EXIT_MSR_STORE_COUNT), F(VM_EXIT_MSR_LOAD_COUNT), F(VM_ENTRY_CONTROLS), F(VM_ENTRY_MSR_LOAD_COUNT),
-    F(VM_ENTRY_INTR_INFO_FIELD), F(VM_ENTRY_EXCEPTION_ERROR_CODE), F(VM_ENTRY_INSTRUCTION_LEN), F(CR0_GUEST_HOST_MASK),
-    F(CR4_GUEST_HOST_MASK), F(CR0_READ_SHADOW), F(CR4_READ_SHADOW), F(CR3_TARGET_VALUE0), F(CR3_TARGET_VALUE3),
-    F(GUEST_ES_SELECTOR), F(GUEST_CS_SELECTOR), F(GUEST_SS_SELECTOR), F(GUEST_LDTR_SELECTOR), F(GUEST_TR_SELECTOR),
-    F(VMCS_LINK_POINTER), F(GUEST_IA32_DEBUGCTL), F(GUEST_ES_LIMIT), F(GUEST_CS_LIMIT), F(GUEST_TR_LIMIT),
-    F(GUEST_GDTR_LIMIT), F(GUEST_IDTR_LIMIT), F(GUEST_CS_AR_BYTES), F(GUEST_SS_AR_BYTES), F(GUEST_TR_AR_BYTES),
-    F(GUEST_INTERRUPTIBILITY_INFO), F(GUEST_ACTIVITY_STATE), F(GUEST_SYSENTER_CS), F(GUEST_CR0), F(GUEST_CR3), F(GUEST_CR4),
-    F(GUEST_ES_BASE), F(GUEST_FS_BASE), F(GUEST_TR_BASE), F(GUEST_GDTR_BASE), F(GUEST_IDTR_BASE), F(GUEST_DR7), F(GUEST_RSP),
-    F(GUEST_RIP), F(GUEST_RFLAGS), F(GUEST_PENDING_DBG_EXCEPTIONS), F(GUEST_SYSENTER_ESP), F(GUEST_SYSENTER_EIP),
-    F(HOST_ES_SELECTOR), F(HOST_CS_SELECTOR), F(HOST_TR_SELECTOR), F(HOST_IA32_SYSENTER_CS), F(HOST_CR0), F(HOST_CR3),
-    F(HOST_CR4), F(HOST_FS_BASE), F(HOST_GS_BASE), F(HOST_TR_BASE), F(HOST_GDTR_BASE), F(HOST_IDTR_BASE),
-    F(HOST_IA32_SYSENTER_ESP), F(HOST_IA32_SYSENTER_EIP), F(HOST_RSP), F(HOST_RIP),
+// clang-format off: a table
+constexpr struct {
+    Field field;
+    const char* name;
+} kRoundTrip[] = {
+#define F(name) \
+    { name, #name }
+    F(IO_BITMAP_A),
+    F(IO_BITMAP_B),
+    F(VM_EXIT_MSR_STORE_ADDR),
+    F(VM_EXIT_MSR_LOAD_ADDR),
+    F(VM_ENTRY_MSR_LOAD_ADDR),
+    F(TSC_OFFSET),
+    F(PIN_BASED_VM_EXEC_CONTROL),
+    F(CPU_BASED_VM_EXEC_CONTROL),
+    F(EXCEPTION_BITMAP),
+    F(PAGE_FAULT_ERROR_CODE_MASK),
+    F(PAGE_FAULT_ERROR_CODE_MATCH),
+    F(CR3_TARGET_COUNT),
+    F(VM_EXIT_CONTROLS),
+    F(VM_EXIT_MSR_STORE_COUNT),
+    F(VM_EXIT_MSR_LOAD_COUNT),
+    F(VM_ENTRY_CONTROLS),
+    F(VM_ENTRY_MSR_LOAD_COUNT),
+    F(VM_ENTRY_INTR_INFO_FIELD),
+    F(VM_ENTRY_EXCEPTION_ERROR_CODE),
+    F(VM_ENTRY_INSTRUCTION_LEN),
+    F(CR0_GUEST_HOST_MASK),
+    F(CR4_GUEST_HOST_MASK),
+    F(CR0_READ_SHADOW),
+    F(CR4_READ_SHADOW),
+    F(CR3_TARGET_VALUE0),
+    F(CR3_TARGET_VALUE3),
+    F(GUEST_ES_SELECTOR),
+    F(GUEST_CS_SELECTOR),
+    F(GUEST_SS_SELECTOR),
+    F(GUEST_LDTR_SELECTOR),
+    F(GUEST_TR_SELECTOR),
+    F(VMCS_LINK_POINTER),
+    F(GUEST_IA32_DEBUGCTL),
+    F(GUEST_ES_LIMIT),
+    F(GUEST_CS_LIMIT),
+    F(GUEST_TR_LIMIT),
+    F(GUEST_GDTR_LIMIT),
+    F(GUEST_IDTR_LIMIT),
+    F(GUEST_CS_AR_BYTES),
+    F(GUEST_SS_AR_BYTES),
+    F(GUEST_TR_AR_BYTES),
+    F(GUEST_INTERRUPTIBILITY_INFO),
+    F(GUEST_ACTIVITY_STATE),
+    F(GUEST_SYSENTER_CS),
+    F(GUEST_CR0),
+    F(GUEST_CR3),
+    F(GUEST_CR4),
+    F(GUEST_ES_BASE),
+    F(GUEST_FS_BASE),
+    F(GUEST_TR_BASE),
+    F(GUEST_GDTR_BASE),
+    F(GUEST_IDTR_BASE),
+    F(GUEST_DR7),
+    F(GUEST_RSP),
+    F(GUEST_RIP),
+    F(GUEST_RFLAGS),
+    F(GUEST_PENDING_DBG_EXCEPTIONS),
+    F(GUEST_SYSENTER_ESP),
+    F(GUEST_SYSENTER_EIP),
+    F(HOST_ES_SELECTOR),
+    F(HOST_CS_SELECTOR),
+    F(HOST_TR_SELECTOR),
+    F(HOST_IA32_SYSENTER_CS),
+    F(HOST_CR0),
+    F(HOST_CR3),
+    F(HOST_CR4),
+    F(HOST_FS_BASE),
+    F(HOST_GS_BASE),
+    F(HOST_TR_BASE),
+    F(HOST_GDTR_BASE),
+    F(HOST_IDTR_BASE),
+    F(HOST_IA32_SYSENTER_ESP),
+    F(HOST_IA32_SYSENTER_EIP),
+    F(HOST_RSP),
+    F(HOST_RIP),
 #undef F
 };
+// clang-format on
 
 // Access-rights fields keep only bits that mean something on some processors: they get a value of theirs.
 u64 pattern(Field f, u64 seed) {
@@ -161,8 +227,10 @@ void check_pointers() {
     *revision = vmcs_revision();
     say("VMXON in VMX operation", vmxon(vmxon_region()));
     say("VMPTRST", vmptrst() == vmcs_region() ? "the pointer of VMPTRLD" : "WRONG");
-    say_exception("MOV to CR4 that clears VMXE",
-                  GUEST_TRY("mov %0, %%cr4", : : "r"(read_cr4() & ~(u64{1} << 13)) : "memory"));
+    say_exception("MOV to CR4 that clears VMXE", GUEST_TRY("mov %0, %%cr4",
+                                                           :
+                                                           : "r"(read_cr4() & ~(u64{1} << 13))
+                                                           : "memory"));
 }
 
 void check_fields() {
@@ -231,7 +299,10 @@ void check_after_run() {
     say("VMPTRST", vmptrst() == ~u64{0} ? "none" : "WRONG");
     say("VMREAD", read_field(GUEST_RIP));
     say("VMXOFF", vmxoff());
-    say_exception("VMREAD after VMXOFF", GUEST_TRY("vmread %%rax, %%rcx", : : "a"(u64{GUEST_RIP}) : "rcx", "cc", "memory"));
+    say_exception("VMREAD after VMXOFF", GUEST_TRY("vmread %%rax, %%rcx",
+                                                   :
+                                                   : "a"(u64{GUEST_RIP})
+                                                   : "rcx", "cc", "memory"));
     write_cr4(read_cr4() & ~(u64{1} << 13));
 }
 

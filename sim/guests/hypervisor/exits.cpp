@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The loop around the guest. For a CPUID, VMCALL, RDMSR or HLT exit it makes seven VMREADs, four VMWRITEs and a VMRESUME,
-// which is what the Turtles paper (OSDI 2010, 4.3) counted for KVM.
+// The loop around the guest. For a CPUID, VMCALL, RDMSR or HLT exit it makes seven VMREADs, four VMWRITEs and a
+// VMRESUME, which is what the Turtles paper (OSDI 2010, 4.3) counted for KVM.
 #include "sim/guests/common/console.hpp"
 #include "sim/guests/hypervisor/hypervisor.hpp"
 
@@ -10,7 +10,10 @@ enum : u32 { kExceptionExit = 0, kCpuidExit = 10, kHltExit = 12, kVmcallExit = 1
 
 alignas(16) u8 guest_stack[16384];
 
-struct CpuidRow { u32 leaf; CpuidResult result; };
+struct CpuidRow {
+    u32 leaf;
+    CpuidResult result;
+};
 constexpr unsigned kCpuidRows = 3;
 CpuidRow cpuid_table[kCpuidRows];
 u64 guest_msr = 0xfedcba9876543210;
@@ -147,9 +150,14 @@ void run_guest(u64 n, GuestResults& guest, HypervisorResults& results) {
                 kind = kHlt;
                 skip_instruction(exit);
                 break;
-            case kIoExit: kind = handle_io(r, exit); break;
-            case kExceptionExit: kind = handle_exception(exit); break;
-            default: unexpected(exit.reason);
+            case kIoExit:
+                kind = handle_io(r, exit);
+                break;
+            case kExceptionExit:
+                kind = handle_exception(exit);
+                break;
+            default:
+                unexpected(exit.reason);
         }
         record(results.exits[kind], exit);
     }

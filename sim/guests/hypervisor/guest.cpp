@@ -44,7 +44,8 @@ void run_guest_program(u64 n, GuestResults& results) {
     results.series[kIn] = measure(n, [&](u64) { sums[kIn] += in8(kPort); });
     results.series[kHlt] = measure(n, [](u64) { asm volatile("hlt" ::: "memory"); });
     // Each page comes with its number in its first quadword; the touch stores to the second one.
-    results.series[kTouch] = measure(n, [](u64 i) { *reinterpret_cast<volatile u64*>(kTouchBase + (i + 1) * 4096 + 8) = ~i; });
+    results.series[kTouch] =
+        measure(n, [](u64 i) { *reinterpret_cast<volatile u64*>(kTouchBase + (i + 1) * 4096 + 8) = ~i; });
     results.series[kEmpty] = measure(n, [](u64) {});
     for (u64 i = 0; i < kWarmUp + n; ++i) {
         const auto* page = reinterpret_cast<volatile u64*>(kTouchBase + (i + 1) * 4096);

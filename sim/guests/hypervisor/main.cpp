@@ -89,7 +89,8 @@ void print_table(u64 n) {
         print("  ");
         print_padded(kKindNames[k], 7);
         print_decimal(hypervisor_results.exits[k].count);
-        print(hypervisor_results.exits[k].count == n + kWarmUp + 1 ? " as expected, sum of values " : " WRONG, sum of values ");
+        print(hypervisor_results.exits[k].count == n + kWarmUp + 1 ? " as expected, sum of values "
+                                                                   : " WRONG, sum of values ");
         print_hex(guest_results.sums[k]);
         print("\n");
     }

@@ -16,7 +16,10 @@ alignas(4096) u32 regions[3][1024];
 }  // namespace
 
 u64 adjusted_control(Field control, u32 wanted) {
-    const struct { Field control; u32 index, true_index; } words[] = {
+    const struct {
+        Field control;
+        u32 index, true_index;
+    } words[] = {
         {PIN_BASED_VM_EXEC_CONTROL, kPinbased, kTruePinbased},
         {CPU_BASED_VM_EXEC_CONTROL, kProcbased, kTrueProcbased},
         {VM_EXIT_CONTROLS, kExit, kTrueExit},
@@ -46,15 +49,17 @@ void prepare_vmx() {
 void fill_vmcs(u64 guest_cr3) {
     vmwrite(PIN_BASED_VM_EXEC_CONTROL, adjusted_control(PIN_BASED_VM_EXEC_CONTROL, 0));
     constexpr u32 hlt_exiting = 1u << 7, unconditional_io_exiting = 1u << 24;
-    vmwrite(CPU_BASED_VM_EXEC_CONTROL, adjusted_control(CPU_BASED_VM_EXEC_CONTROL, hlt_exiting | unconditional_io_exiting));
+    vmwrite(CPU_BASED_VM_EXEC_CONTROL,
+            adjusted_control(CPU_BASED_VM_EXEC_CONTROL, hlt_exiting | unconditional_io_exiting));
     constexpr u32 host_address_space_size = 1u << 9, ia32e_mode_guest = 1u << 9;
     vmwrite(VM_EXIT_CONTROLS, adjusted_control(VM_EXIT_CONTROLS, host_address_space_size));
     vmwrite(VM_ENTRY_CONTROLS, adjusted_control(VM_ENTRY_CONTROLS, ia32e_mode_guest));
     // #DE, #UD, #DF, #TS, #NP, #SS, #GP: the guest has no handlers. #PF: its pages come on demand.
     vmwrite(EXCEPTION_BITMAP, 1u << 0 | 1u << 6 | 1u << 8 | 0xfu << 10 | 1u << 14);
-    for (const Field f : {PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT, VM_EXIT_MSR_STORE_COUNT,
-                          VM_EXIT_MSR_LOAD_COUNT, VM_ENTRY_MSR_LOAD_COUNT, VM_ENTRY_INTR_INFO_FIELD,
-                          VM_ENTRY_EXCEPTION_ERROR_CODE, VM_ENTRY_INSTRUCTION_LEN, CR0_GUEST_HOST_MASK, CR4_GUEST_HOST_MASK})
+    for (const Field f :
+         {PAGE_FAULT_ERROR_CODE_MASK, PAGE_FAULT_ERROR_CODE_MATCH, CR3_TARGET_COUNT, VM_EXIT_MSR_STORE_COUNT,
+          VM_EXIT_MSR_LOAD_COUNT, VM_ENTRY_MSR_LOAD_COUNT, VM_ENTRY_INTR_INFO_FIELD, VM_ENTRY_EXCEPTION_ERROR_CODE,
+          VM_ENTRY_INSTRUCTION_LEN, CR0_GUEST_HOST_MASK, CR4_GUEST_HOST_MASK})
         vmwrite(f, 0);
     vmwrite(CR0_READ_SHADOW, read_cr0());
     vmwrite(CR4_READ_SHADOW, read_cr4());
@@ -80,7 +85,11 @@ void fill_vmcs(u64 guest_cr3) {
     vmwrite(GUEST_CR3, guest_cr3);
     vmwrite(GUEST_CR4, read_cr4());
     vmwrite(GUEST_DR7, 0x400);
-    struct { Field selector, base, limit, rights; u64 value; u32 access; } const segments[] = {
+    struct {
+        Field selector, base, limit, rights;
+        u64 value;
+        u32 access;
+    } const segments[] = {
         {GUEST_CS_SELECTOR, GUEST_CS_BASE, GUEST_CS_LIMIT, GUEST_CS_AR_BYTES, kCodeSelector, 0xa09b},
         {GUEST_SS_SELECTOR, GUEST_SS_BASE, GUEST_SS_LIMIT, GUEST_SS_AR_BYTES, kDataSelector, 0xc093},
         {GUEST_DS_SELECTOR, GUEST_DS_BASE, GUEST_DS_LIMIT, GUEST_DS_AR_BYTES, kDataSelector, 0xc093},
@@ -105,8 +114,8 @@ void fill_vmcs(u64 guest_cr3) {
     vmwrite(GUEST_IDTR_LIMIT, 0);
     vmwrite(GUEST_RFLAGS, 2);
     vmwrite(VMCS_LINK_POINTER, ~u64{0});
-    for (const Field f : {GUEST_IA32_DEBUGCTL, GUEST_INTERRUPTIBILITY_INFO, GUEST_ACTIVITY_STATE, GUEST_PENDING_DBG_EXCEPTIONS,
-                          GUEST_SYSENTER_CS, GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP})
+    for (const Field f : {GUEST_IA32_DEBUGCTL, GUEST_INTERRUPTIBILITY_INFO, GUEST_ACTIVITY_STATE,
+                          GUEST_PENDING_DBG_EXCEPTIONS, GUEST_SYSENTER_CS, GUEST_SYSENTER_ESP, GUEST_SYSENTER_EIP})
         vmwrite(f, 0);
 }
 

@@ -14,7 +14,9 @@ u64 exception_recovery = 0;
 u64 exception_seen = 256;
 
 namespace {
-struct Gate { u64 low, high; };
+struct Gate {
+    u64 low, high;
+};
 alignas(16) Gate idt[32];
 alignas(16) u32 tss[26];  // all zero: no privilege change ever loads a stack from it
 

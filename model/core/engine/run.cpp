@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0
+// The run loop: what happens between blocks.
+#include <algorithm>
+
+#include "model/core/engine/handler.hpp"
+#include "model/core/engine/engine.hpp"
+#include "model/core/system.hpp"
+
+namespace vmxsim::core {
+
+using engine::Block;
+using engine::Leave;
+using vmx::ActivityState;
+
+namespace {
+
+constexpr u64 kSingleStep = u64{1} << 14;   ///< DR6.BS, and the same bit of pending debug exceptions
+constexpr u64 kPendingTraps = kSingleStep | 0xf;
+constexpr u32 kShadows = vmx::blocking::STI | vmx::blocking::MOV_SS;
+
+}  // namespace
+
+void Engine::back_to(const engine::Op& op) {
+    const Block& b = *hot_.block;
+    vmx::CpuState& s = core_.state;
+    s.rip = rip_of(b.va + op.offset);
+    s.cycles -= b.cycles - op.cycles_before;
+    hot_.instructions -= b.instructions - op.index;
+}
+
+void Engine::stop_behind(const engine::Op& op, unsigned length) {
+    const Block& b = *hot_.block;
+    vmx::CpuState& s = core_.state;
+    s.rip = rip_of(b.va + op.offset + length);
+    // The operation behind it tells the cycles up to there; the last one has all.
+    if (op.index + 1u < b.instructions) s.cycles -= b.cycles - (&op)[1].cycles_before;
+    hot_.instructions -= b.instructions - (op.index + 1u);
+}
+
+void Engine::fetch_block_lines(const Block& b) {
+    for (u64 l = b.line; l != b.line + b.lines; ++l) {
+        u64& last = hot_.fetched[l & (engine::kFetchLines - 1)];
+        if (last == l) continue;
+        last = l;
+        core_.state.cycles += core_.caches().access({l << 6}, memory::MemoryAccess::Fetch).raw;
+    }
+}
+
+void Engine::enter(Block* b) {
+    vmx::CpuState& s = core_.state;
+    hot_.block = b;
+    s.rip = b->va;
+    s.cycles += b->cycles;
+    hot_.instructions += b->instructions;
+    if (timed_) {
+        fetch_block_lines(*b);
+        if (b->second_bytes) {
+            Block second;
+            second.line = b->second_ppage >> 6;
+            second.lines = 1;
+            fetch_block_lines(second);
+        }
+    }
+#if VMXSIM_THREADED
+    b->first()->fn(&s, b->first(), &hot_);
+#else
+    hot_.next_fn = b->first()->fn;
+    hot_.next_op = b->first();
+    while (hot_.next_fn) hot_.next_fn(&s, hot_.next_op, &hot_);
+#endif
+}
+
+/// Delivers the exception, or performs the VM exit. False: the machine stops.
+bool Engine::finish_event(Outcome outcome) {
+    sync_out();
+    if (outcome == Outcome::Fault) {
+        const vmx::Event event = core_.fault();
+        core_.deliver(event);
+    } else if (outcome == Outcome::VmExit) {
+        core_.take_vm_exit();
+    }
+    context_changed();
+    sync_in();
+    return core_.stop_ == StopReason::None;
+}
+
+/// One system instruction. RIP is set behind it where it completed.
+Outcome Engine::run_system(const engine::Op& op) {
+    const Insn& insn = *reinterpret_cast<const Insn*>(op.imm);
+    sync_out();
+    const Outcome o = execute_system(core_, insn);
+    vmx::CpuState& s = core_.state;
+    switch (o) {
+        case Outcome::Next: s.rip = rip_of(hot_.block->va + op.offset + insn.length()); break;
+        case Outcome::Fault: case Outcome::VmExit: back_to(op); break;
+        default: break;
+    }
+    sync_in();
+    return o;
+}
+
+/// What is due at a boundary before the next instruction. True: something was taken, look again.
+bool Engine::pending_events() {
+    vmx::CpuState& s = core_.state;
+    if (s.vmx.non_root && core_.vmx_ && (core_.vmx().boundaries_matter() || s.cycles >= core_.vmx().timer_deadline())) {
+        vmx::ExitInfo info;
+        sync_out();
+        if (core_.vmx().pending_exit(info)) {
+            core_.exit_info() = info;
+            finish_event(Outcome::VmExit);
+            return true;
+        }
+    }
+    // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3).
+    if (s.pending_debug & kPendingTraps && !(s.blocking & vmx::blocking::MOV_SS) && s.activity == ActivityState::Active) {
+        core_.raise(1);
+        core_.fault().dr6 = s.pending_debug & kPendingTraps;
+        s.pending_debug = 0;
+        finish_event(Outcome::Fault);
+        return true;
+    }
+    return false;
+}
+
+/// Behind an instruction of single steps: STI's and MOV SS's shadows end, TF traps.
+void Engine::after_single(u32 shadow, bool trap, bool completed) {
+    vmx::CpuState& s = core_.state;
+    s.blocking &= ~shadow;
+    if (trap && completed) s.pending_debug |= kSingleStep;
+}
+
+StopReason Engine::run(u64 until) {
+    vmx::CpuState& s = core_.state;
+    core_.stop_ = StopReason::None;
+    context_changed();
+    sync_in();
+    hot_.tail = nullptr;
+    bool link = false;
+    for (;;) {
+        if (core_.stop_ != StopReason::None) break;
+        if (s.activity != ActivityState::Active) [[unlikely]] {
+            link = false;
+            if (s.activity == ActivityState::Shutdown) { core_.stop_ = StopReason::Shutdown; break; }
+            // What wakes a halted processor here is the VMX-preemption timer alone.
+            const u64 deadline = s.vmx.non_root && core_.vmx_ ? core_.vmx().timer_deadline() : ~u64{0};
+            if (deadline != ~u64{0}) s.cycles = std::max(s.cycles, std::min(deadline, until));
+            if (s.cycles < until || s.cycles >= deadline)
+                if (pending_events()) continue;
+            if (deadline == ~u64{0}) { core_.stop_ = StopReason::Halted; break; }
+            core_.stop_ = StopReason::Budget;
+            break;
+        }
+        if (s.cycles >= until) { core_.stop_ = StopReason::Budget; break; }
+
+        // Work at this boundary, and whether there is some at the next one.
+        u64 limit = until;
+        bool single = (s.blocking & kShadows) || (s.rflags & vmx::rflags::TF);
+        if (s.pending_debug || (s.vmx.non_root && core_.vmx_)) [[unlikely]] {
+            if (s.pending_debug || core_.vmx().boundaries_matter() || s.cycles >= core_.vmx().timer_deadline()) {
+                if (pending_events()) { link = false; continue; }
+                single = single || (core_.vmx_ && s.vmx.non_root && core_.vmx().boundaries_matter());
+            }
+            if (core_.vmx_ && s.vmx.non_root) limit = std::min(limit, core_.vmx().timer_deadline());
+        }
+        single_ = single;
+
+        Block* b = nullptr;
+        const u64 flushes = flushes_;
+        if (const Outcome o = find_block(b); o != Outcome::Next) [[unlikely]] {
+            link = false;
+            if (!finish_event(o)) break;
+            continue;
+        }
+        if (!single && !b->second_bytes && engine::is_fast(mode_)) {
+            if (link && flushes == flushes_ && hot_.tail)
+                hot_.tail->succ[hot_.which] = b;
+            else
+                hot_.jumps[b->va & (engine::kJumpEntries - 1)] = b;
+        }
+        link = false;
+        const u32 shadow = s.blocking & kShadows;
+        const bool trap = s.rflags & vmx::rflags::TF, in_guest = s.vmx.non_root;
+        hot_.until = single ? 0 : limit;
+        enter(b);
+
+        Outcome outcome = Outcome::Next;
+        switch (hot_.leave) {
+            case Leave::Boundary: break;
+            case Leave::Link: link = true; break;
+            case Leave::Repeat: outcome = Outcome::Repeat; break;
+            case Leave::Event: outcome = static_cast<Outcome>(hot_.outcome); break;
+            case Leave::System: {
+                const engine::Op& op = *hot_.at;
+                outcome = run_system(op);
+                if (outcome == Outcome::Next && flushes == flushes_) {
+                    hot_.tail = const_cast<engine::Tail*>(reinterpret_cast<const engine::Tail*>(&op + 1));
+                    hot_.which = 1;
+                    link = true;
+                }
+                break;
+            }
+        }
+        const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit;
+        if (single && s.vmx.non_root == in_guest) after_single(completed || outcome == Outcome::Fault ? shadow : 0, trap, completed);
+        if (!completed) {
+            link = false;
+            if (!finish_event(outcome)) break;
+        } else if (hot_.leave == Leave::System || hot_.leave == Leave::Boundary) {
+            // Segments, privilege and modes as system instructions and POPF leave them.
+            select_privilege();
+            const u32 m = engine::current_mode(s);
+            if (m != mode_) {
+                link = false;
+                context_changed();
+            }
+        }
+    }
+    sync_out();
+    return core_.stop_;
+}
+
+}  // namespace vmxsim::core
