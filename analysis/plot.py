@@ -87,9 +87,10 @@ def draw_steps(axes: Axes, steps: dict[str, float]) -> None:
     for y, value in enumerate(values):
         axes.text(value + 0.01 * max(values), y, f"{value:,.0f}", va="center", fontsize=8)
     axes.tick_params(axis="y", labelsize=8)
+    axes.tick_params(axis="x", labelsize=8)
     axes.set_xlim(0, 1.12 * max(values))
     axes.set_xlabel("cycles")
-    axes.set_title(f"Steps of {PHASE}: {sum(values):,.0f} cycles a nested entry", fontsize=11, loc="left")
+    axes.set_title(f"{PHASE}: {sum(values):,.0f} cycles a nested entry", fontsize=11, loc="left")
     plain(axes)
 
 
@@ -110,17 +111,18 @@ def draw(stats: Stats, path: Path) -> bool:
     left.set_ylabel("cycles")
     handles = [plt.Rectangle((0, 0), 1, 1, color=COLOURS[p]) for p in PARTS]
     handles.append(plt.Rectangle((0, 0), 1, 1, facecolor="#cccccc", edgecolor="white", hatch="//"))
-    middle.legend(handles, [LABELS[p] for p in PARTS] + ["hatched: silicon"], fontsize=8, frameon=False, loc="upper left",
-                  bbox_to_anchor=(0.0, -0.12), ncols=2)
     right = figure.add_subplot(grid[2])
     if steps:
         draw_steps(right, steps)
     else:
         right.set_axis_off()
         right.text(0.5, 0.5, f"no step of {PHASE} took time", ha="center", va="center")
-    sources = sorted({f"{r.source.split(':')[0]} ({r.where})" for r in stats.references if r.simulated is not None and r.kind == "cpuid"})
+    figure.legend(handles, [LABELS[p] for p in PARTS] + ["hatched: silicon"], fontsize=9, frameon=False,
+                  loc="upper left", bbox_to_anchor=(0.0, 0.0), ncols=4)
+    rows = ", ".join(sorted({r.id for r in stats.references if r.simulated is not None and r.kind == "cpuid"}))
     figure.suptitle(f"{stats.scenario}: profile {stats.profile}, policy {stats.policy}", fontsize=12, x=0.01, ha="left")
-    figure.text(0.01, -0.02, "Silicon: " + "; ".join(sources), fontsize=7, color="#555555", va="top")
+    if rows:
+        figure.text(0.99, -0.025, f"Silicon: rows {rows} of traces/hardware", fontsize=7.5, color="#555555", ha="right", va="center")
     figure.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": "vmxsim"})
     plt.close(figure)
     return True

@@ -10,6 +10,18 @@ namespace msr = arch::msr;
 
 namespace {
 bool canonical(u64 a) { return static_cast<u64>(static_cast<s64>(a << 16) >> 16) == a; }
+// As the bare processor has them, so that L1 finds the same.
+constexpr u32 kPlatformId = 0x17, kBiosUpdateTrigger = 0x79;
+constexpr u64 kMtrrCapabilities = 0x508;
+bool is_mtrr(u32 index) {
+    return (index >= 0x200 && index <= 0x20f) || index == 0x250 || index == 0x258 || index == 0x259 ||
+           (index >= 0x268 && index <= 0x26f) || index == msr::MTRR_DEF_TYPE;
+}
+bool has_mtrrs(const CpuidSource& source) {
+    u32 regs[4] = {};
+    source.cpuid(1, 0, regs);
+    return regs[3] >> 12 & 1;
+}
 bool memory_types_valid(u64 pat) {
     for (unsigned i = 0; i < 64; i += 8) {
         const u64 type = pat >> i & 0xff;
@@ -33,14 +45,15 @@ void L0::handle_msr(bool is_write) {
 
 bool L0::get_msr(u32 index, u64& value) {
     if (capability_offered(index)) return value = offered.get(index), true;
+    if (is_mtrr(index)) return value = mtrrs[index], has_mtrrs(d.cpuid);
     switch (index) {
         case msr::TSC: value = d.vmx.guest_tsc() + d.vmx.peek(Field::TSC_OFFSET); return true;
         case msr::APIC_BASE: value = cpu.apic_base; return true;
         case msr::FEATURE_CONTROL: value = offered.feature_control; return true;
         case msr::TSC_ADJUST: value = cpu.tsc_adjust; return true;
-        case msr::BIOS_SIGN_ID:
-        case msr::MTRRCAP:
-        case msr::MTRR_DEF_TYPE: value = 0; return true;
+        case kPlatformId:
+        case msr::BIOS_SIGN_ID: value = 0; return true;
+        case msr::MTRRCAP: value = kMtrrCapabilities; return has_mtrrs(d.cpuid);
         case msr::SYSENTER_CS: value = read(Field::GUEST_SYSENTER_CS); return true;
         case msr::SYSENTER_ESP: value = read(Field::GUEST_SYSENTER_ESP); return true;
         case msr::SYSENTER_EIP: value = read(Field::GUEST_SYSENTER_EIP); return true;
@@ -66,17 +79,28 @@ bool L0::set_msr(u32 index, u64 value) {
         store();
         return true;
     };
+    if (is_mtrr(index)) {  // memory types mean nothing to this machine
+        if (has_mtrrs(d.cpuid)) mtrrs[index] = value;
+        return has_mtrrs(d.cpuid);
+    }
     switch (index) {
         case msr::TSC: write(Field::TSC_OFFSET, value - d.vmx.guest_tsc()); return true;
-        case msr::APIC_BASE: cpu.apic_base = value; return true;
+        case msr::APIC_BASE: {
+            const u64 settable = ((u64{1} << d.capabilities.physical_address_bits) - 1) & ~u64{0xfff};
+            constexpr u64 kBsp = 1u << 8, kEnable = 1u << 11;
+            if (value & ~(settable | kBsp | kEnable)) return false;
+            cpu.apic_base = value;
+            return true;
+        }
         case msr::TSC_ADJUST: cpu.tsc_adjust = value; return true;
+        case kBiosUpdateTrigger:
         case msr::BIOS_SIGN_ID: return true;  // no update to load
         case msr::SYSENTER_CS: write(Field::GUEST_SYSENTER_CS, value & 0xffffffff); return true;
         case msr::SYSENTER_ESP: return address([&] { write(Field::GUEST_SYSENTER_ESP, value); });
         case msr::SYSENTER_EIP: return address([&] { write(Field::GUEST_SYSENTER_EIP, value); });
         case msr::MISC_ENABLE: cpu.misc_enable = value; return true;
         case msr::DEBUGCTL: {
-            constexpr u64 kBits = 0xffc3;
+            constexpr u64 kBits = 0xdfc3;
             if (value & ~kBits) return false;
             write(Field::GUEST_IA32_DEBUGCTL, value);
             return true;
@@ -93,7 +117,7 @@ bool L0::set_msr(u32 index, u64 value) {
         case msr::STAR: cpu.star = value; return true;
         case msr::LSTAR: return address([&] { cpu.lstar = value; });
         case msr::CSTAR: return address([&] { cpu.cstar = value; });
-        case msr::FMASK: cpu.fmask = value; return (value >> 32) == 0;
+        case msr::FMASK: cpu.fmask = value & 0xffffffff; return true;
         case msr::FS_BASE: return address([&] { write(Field::GUEST_FS_BASE, value); });
         case msr::GS_BASE: return address([&] { write(Field::GUEST_GS_BASE, value); });
         case msr::KERNEL_GS_BASE: return address([&] { cpu.kernel_gs_base = value; });

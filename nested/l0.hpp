@@ -110,6 +110,7 @@ struct L0 {
     bool guest_msrs_loaded = false;  ///< KERNEL_GS_BASE and its like are the guest's, host fields are written
     u64 host_rsp = 0;              ///< what HOST_RSP of the current VMCS holds; 0: to be written
     std::optional<PendingEvent> pending;
+    std::map<u32, u64> mtrrs;      ///< as L1 set them
     u64 interruptibility = 0;      ///< as skip_instruction() found it
 
     // ---- l0.cpp: start, the loop around exits
@@ -162,7 +163,8 @@ struct L0 {
     void write_exception_bitmap();
     void write_cr4_mask();
     void reset_mmu();
-    bool guest_cr3_in_vmcs() const { return config.ept && (vcpu.cr0 & vmx::cr0::PG); }
+    /// Else the CPU runs on L0's tables, and Vcpu::cr3 is the guest's.
+    bool guest_cr3_in_vmcs() const { return config.ept && (config.unrestricted || (vcpu.cr0 & vmx::cr0::PG)); }
     GuestPaging paging_in_memory() const;       ///< as Vcpu has it, without a VMREAD
     GuestPaging paging();                       ///< as the CPU has it now
     void activate_fpu();

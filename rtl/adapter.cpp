@@ -19,13 +19,21 @@ struct RtlVmcsCache::Model {
     VerilatedContext context;
     std::unique_ptr<Vvmcs_cache> top;
     Model() {
+        context.threads(1);
         context.randReset(2);  // registers without reset start with pseudo-random values of a fixed seed
         context.randSeed(1);
         context.assertOn(true);
         context.fatalOnError(false);
+        enter();
         top = std::make_unique<Vvmcs_cache>(&context);
     }
-    ~Model() { top->final(); }
+    ~Model() {
+        enter();
+        top->final();
+    }
+    /// Verilator's library reports errors to, and takes models out of, the thread's context: with several models in one
+    /// process that is whichever came last, maybe one that is gone.
+    void enter() { Verilated::threadContextp(&context); }
     void edge(bool clock) {
         top->clk_i = clock;
         top->eval();
@@ -83,6 +91,7 @@ arch::VmcsReply RtlVmcsCache::transact(const arch::VmcsRequest& request) {
     vmcs_cache::check(request);
     count(request.op);
     auto& top = *model_->top;
+    model_->enter();
     top.req_valid_i = 1;
     top.req_op_i = static_cast<CData>(request.op);
     top.req_vmcs_i = request.vmcs.raw >> 12 & 0xff'ffff'ffff;

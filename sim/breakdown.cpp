@@ -27,10 +27,16 @@ Breakdown break_down(const std::vector<std::string>& bucket_names, const vmx::Ep
         const double cycles = static_cast<double>(episode.cycles[i]) / static_cast<double>(episode.count);
         b.total += cycles;
         switch (i) {
-            case vmx::kVmExit: b.vm_exits += cycles; break;
-            case vmx::kVmEntry: b.vm_entries += cycles; break;
+            case vmx::kVmExit:
+                b.vm_exits += cycles;
+                break;
+            case vmx::kVmEntry:
+                b.vm_entries += cycles;
+                break;
             case vmx::kGuestCode:
-            case vmx::kNestedCode: b.l1 += cycles; break;
+            case vmx::kNestedCode:
+                b.l1 += cycles;
+                break;
             default:
                 b.l0 += cycles;
                 add_to_phase(b.phases, bucket_names[i], cycles);

@@ -25,9 +25,9 @@ struct Phase {
 struct Breakdown {
     u64 count = 0;
     double total = 0;
-    double switches = 0;  ///< the hardware's VM exits and VM entries
-    double l0 = 0;        ///< software of L0: the sum of `phases`
-    double l1 = 0;        ///< code of the image as L1 (only of exits of level 2)
+    double switches = 0;                  ///< the hardware's VM exits and VM entries
+    double l0 = 0;                        ///< software of L0: the sum of `phases`
+    double l1 = 0;                        ///< code of the image as L1 (only of exits of level 2)
     double vm_exits = 0, vm_entries = 0;  ///< the two parts of `switches`
     std::vector<Phase> phases;            ///< in the order in which the ledger came to know them
 };

@@ -2,6 +2,7 @@
 #include "sim/commands.hpp"
 
 #include <cstdio>
+#include <stdexcept>
 
 #include <fmt/format.h>
 
@@ -40,6 +41,15 @@ std::string last_lines(const std::string& console) {
     return out;
 }
 
+/// A machine that the parameters do not allow (a cache with a fraction of a set) is the user's mistake.
+RunResult run(const MachineConfig& config) {
+    try {
+        return run_machine(config);
+    } catch (const std::invalid_argument& e) {
+        throw InputError(fmt::format("profile {}: {}", config.profile.name, e.what()));
+    }
+}
+
 int simulate(const Options& options) {
     const bool boot = options.command == Command::Boot;
     std::optional<Scenario> scenario;
@@ -53,14 +63,16 @@ int simulate(const Options& options) {
 
     const bool echo = boot ? !options.quiet : options.console;
     if (echo) config.console = [](char c) { std::putchar(c); };
-    const RunResult result = run_machine(config);
+    const RunResult result = run(config);
     if (echo) {
         if (!result.console.empty() && result.console.back() != '\n') std::putchar('\n');
         std::fflush(stdout);
     }
 
     const Report report = make_report(config, result, s, s ? s->image : options.image, references);
-    if (!options.stats.empty()) write_atomically(options.stats, statistics(report).dump(1) + "\n");
+    if (!options.stats.empty())
+        write_atomically(options.stats,
+                         statistics(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     if (report.exit_status != 0 && result.stop != core::StopReason::DebugExit) {
         if (!echo) print(stderr, last_lines(result.console));
         print(stderr, fmt::format("{}\n{}", result.state, result.state.ends_with('\n') ? "" : "\n"));
@@ -96,9 +108,14 @@ MachineConfig make_config(const Options& o, const Scenario* s) {
 int run_command(const Options& options) {
     switch (options.command) {
         case Command::Run:
-        case Command::Boot: return simulate(options);
-        case Command::Compare: print(stdout, compare_files(options.a, options.b)); return 0;
-        case Command::List: print(stdout, list_text(options.topic)); return 0;
+        case Command::Boot:
+            return simulate(options);
+        case Command::Compare:
+            print(stdout, compare_files(options.a, options.b));
+            return 0;
+        case Command::List:
+            print(stdout, list_text(options.topic));
+            return 0;
     }
     return 0;
 }

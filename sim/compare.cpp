@@ -47,10 +47,13 @@ double mean(const Json& series) { return series.at("sum").get<double>() / series
 
 std::string settings(const Json& a, const Json& b) {
     std::string out;
-    for (const char* key : {"version", "scenario", "image", "append", "l0", "policy", "profile", "vmcs_cache", "timing"})
+    for (const char* key :
+         {"version", "scenario", "image", "append", "l0", "policy", "profile", "vmcs_cache", "timing"})
         if (a.at(key) != b.at(key)) out += fmt::format("{:<32}{:>33}{:>29}\n", key, plain(a[key]), plain(b[key]));
     for (const auto& key : keys_of(a.at("settings"), b.at("settings"))) {
-        const auto of = [&](const Json& j) { return j["settings"].contains(key) ? plain(j["settings"][key]) : std::string("-"); };
+        const auto of = [&](const Json& j) {
+            return j["settings"].contains(key) ? plain(j["settings"][key]) : std::string("-");
+        };
         if (of(a) != of(b)) out += fmt::format("{:<32}{:>33}{:>29}\n", key, of(a), of(b));
     }
     return out.empty() ? "Both runs have the same settings.\n" : "Settings that differ\n" + out;
@@ -64,8 +67,8 @@ std::string episodes(const Json& a, const Json& b) {
             if (x.at("level") != y.at("level") || x.at("exit_reason") != y.at("exit_reason")) continue;
             const double m = x.at("count"), n = y.at("count");
             if (m == 0 || n == 0) continue;
-            out += row(fmt::format("{} exit of L{}", plain(x.at("name")), x["level"].get<int>()), x.at("cycles").get<double>() / m,
-                       y.at("cycles").get<double>() / n);
+            out += row(fmt::format("{} exit of L{}", plain(x.at("name")), x["level"].get<int>()),
+                       x.at("cycles").get<double>() / m, y.at("cycles").get<double>() / n);
             for (const auto& key : keys_of(x.at("buckets"), y.at("buckets"))) {
                 const double p = number(x["buckets"], key) / m, q = number(y["buckets"], key) / n;
                 if (std::abs(p - q) >= 0.5) out += row("  " + key, p, q);
@@ -125,8 +128,8 @@ std::string compare_with_references(const Json& a) {
                            100 * (std::exp(logs / count) - 1), 100 * worst);
     }
     if (out.empty())
-        out = fmt::format("No published figure belongs to this run (scenario '{}', profile {}, L0 {}).\n", plain(a.at("scenario")),
-                          plain(a.at("profile")), plain(a.at("l0")));
+        out = fmt::format("No published figure belongs to this run (scenario '{}', profile {}, L0 {}).\n",
+                          plain(a.at("scenario")), plain(a.at("profile")), plain(a.at("l0")));
     return out;
 }
 

@@ -46,8 +46,8 @@ struct MachineConfig {
     std::string image_path;
     std::string append;  ///< the image's command line, without its name
     std::vector<BootModule> modules;
-    u64 max_cycles = 0;  ///< the run ends here at the latest; 0: no limit
-    bool quiet = false;  ///< no progress on standard error
+    u64 max_cycles = 0;                 ///< the run ends here at the latest; 0: no limit
+    bool quiet = false;                 ///< no progress on standard error
     std::function<void(char)> console;  ///< told each character of COM1 as it is sent; may be empty
 };
 

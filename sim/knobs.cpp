@@ -18,8 +18,8 @@ constexpr arch::Param<CpuParams> kCpuRows[] = {
 
 /// Rows that no profile has, since the fact is written elsewhere in it: in [cpu], [capabilities] or [[cpuid]].
 bool is_derived(std::string_view key) {
-    for (const std::string_view k : {"mmu.physical_address_bits", "mmu.page_1g", "mmu.ept_execute_only", "mmu.ept_2m",
-                                     "mmu.ept_1g"})
+    for (const std::string_view k :
+         {"mmu.physical_address_bits", "mmu.page_1g", "mmu.ept_execute_only", "mmu.ept_2m", "mmu.ept_1g"})
         if (k == key) return true;
     return false;
 }
@@ -80,8 +80,9 @@ void set_knob(Profile& profile, std::string_view assignment) {
         if (knob.key != key) continue;
         const auto value = parse_number(text);
         if (!value || *value < knob.min || *value > knob.max)
-            throw ProfileError(fmt::format("--set {}: '{}' is not a value of it, expected an integer from {} to {} ({})",
-                                           key, text, knob.min, knob.max, knob.unit));
+            throw ProfileError(
+                fmt::format("--set {}: '{}' is not a value of it, expected an integer from {} to {} ({})", key, text,
+                            knob.min, knob.max, knob.unit));
         knob.in(profile) = *value;
         profile.sources[knob.key] = "set on the command line";
         profile.settings.emplace_back(assignment);
@@ -91,8 +92,8 @@ void set_knob(Profile& profile, std::string_view assignment) {
     std::vector<std::string_view> keys;
     for (const Knob& knob : knobs()) keys.push_back(knob.key);
     throw ProfileError(
-        fmt::format("--set {}: unknown key '{}', expected a key of `vmxsim list knobs`; the nearest is '{}'", assignment,
-                    key, nearest(key, keys)));
+        fmt::format("--set {}: unknown key '{}', expected a key of `vmxsim list knobs`; the nearest is '{}'",
+                    assignment, key, nearest(key, keys)));
 }
 
 }  // namespace vmxsim::sim

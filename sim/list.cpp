@@ -31,12 +31,19 @@ std::string list_profiles() {
 std::string list_policies() {
     std::string out;
     for (const auto policy : nested::policies())
-        out += fmt::format("{:<16}{}\n", policy, policy == "kvm-2011" ? "KVM as of Linux 3.1: every field copied on each entry, each VMREAD and VMWRITE of L1 exits" : "");
+        out += fmt::format(
+            "{:<16}{}\n", policy,
+            policy == "kvm-2011"
+                ? "KVM as of Linux 3.1: every field copied on each entry, each VMREAD and VMWRITE of L1 exits"
+                : "");
     return out;
 }
 
 std::string_view name_of_width(arch::FieldWidth w) {
-    return w == arch::FieldWidth::W16 ? "16" : w == arch::FieldWidth::W32 ? "32" : w == arch::FieldWidth::W64 ? "64" : "natural";
+    return w == arch::FieldWidth::W16   ? "16"
+           : w == arch::FieldWidth::W32 ? "32"
+           : w == arch::FieldWidth::W64 ? "64"
+                                        : "natural";
 }
 
 std::string_view name_of_type(arch::FieldType t) {
@@ -47,13 +54,15 @@ std::string_view name_of_type(arch::FieldType t) {
 std::string list_fields() {
     std::string out = fmt::format("{:<8}{:<32}{:<9}{:<11}{}\n", "code", "field", "width", "type", "name in the SDM");
     for (const auto& f : arch::kFields)
-        out += fmt::format("{:#06x}  {:<32}{:<9}{:<11}{}\n", f.encoding, f.name, name_of_width(f.width), name_of_type(f.type), f.sdm_name);
+        out += fmt::format("{:#06x}  {:<32}{:<9}{:<11}{}\n", f.encoding, f.name, name_of_width(f.width),
+                           name_of_type(f.type), f.sdm_name);
     return out;
 }
 
 std::string list_layouts() {
     std::string out = "generic: 8 bytes a field, each type on lines of its own (bytes of the 4-KiB region)\n";
-    for (const auto& f : arch::kFields) out += fmt::format("{:#06x}  {:<32}{}\n", f.generic_offset, f.name, arch::size_of(f.width));
+    for (const auto& f : arch::kFields)
+        out += fmt::format("{:#06x}  {:<32}{}\n", f.generic_offset, f.name, arch::size_of(f.width));
     return out;
 }
 
@@ -63,8 +72,8 @@ std::string list_knobs() {
     std::string out = "Values and sources of the profile nehalem; --profile and --set change them.\n";
     out += fmt::format("{:<30}{:>10}  {:<8} {:<18} {}\n", "key", "value", "unit", "range", "meaning [source]");
     for (const auto& k : knobs())
-        out += fmt::format("{:<30}{:>10}  {:<8} {:<18} {} [{}]\n", k.key, k.in(p), k.unit, fmt::format("{}-{}", k.min, k.max), k.what,
-                           p.sources.at(k.key));
+        out += fmt::format("{:<30}{:>10}  {:<8} {:<18} {} [{}]\n", k.key, k.in(p), k.unit,
+                           fmt::format("{}-{}", k.min, k.max), k.what, p.sources.at(k.key));
     return out;
 }
 

@@ -53,11 +53,13 @@ std::unique_ptr<vmcs_cache::VmcsTarget> make_vmcs_cache(const MachineConfig& c, 
                                                                            period);
 }
 
-/// The machine's parts in the order of their making; each takes references to earlier ones.
-class Machine {
+/// The machine's parts in the order of their making; each takes references to earlier ones. A module itself, as the
+/// owner of the initiators' sockets.
+class Machine : public sc_core::sc_module {
 public:
-    explicit Machine(const MachineConfig& config)
-        : config_(config),
+    Machine(const sc_core::sc_module_name& name, const MachineConfig& config)
+        : sc_module(name),
+          config_(config),
           period_(period_of(config.profile.cpu.frequency_mhz)),
           image_base_(config.l0 == L0Mode::Unit ? kL1Base : HostPhysical{0}),
           ram_(image_base_.raw + config.memory_bytes),
@@ -95,9 +97,7 @@ public:
     }
 
     RunResult run() {
-        const vmx::CpuState at_entry = load_image();
-        sc_core::sc_start(sc_core::SC_ZERO_TIME);  // elaboration ends: sockets are bound from here on
-        start(at_entry);
+        at_entry_ = load_image();
         sc_core::sc_start();
         collect();
         return std::move(result_);
@@ -111,13 +111,14 @@ private:
                               config_.memory_bytes);
     }
 
-    void start(const vmx::CpuState& at_entry) {
+    /// Sockets are bound, no process has run yet.
+    void start_of_simulation() override {
         if (!unit_) {
-            core_.state = at_entry;
+            core_.state = at_entry_;
             core_.context_changed();
             return;
         }
-        const auto inject = unit_->start(at_entry);
+        const auto inject = unit_->start(at_entry_);
         core_.attach(agent_.get());
         core_.context_changed();
         if (inject) core_.deliver(*inject);
@@ -150,6 +151,7 @@ private:
 
     const MachineConfig& config_;
     RunResult result_;
+    vmx::CpuState at_entry_;
     sc_core::sc_time period_;
     HostPhysical image_base_;
     memory::PhysicalMemory ram_;
@@ -175,6 +177,9 @@ private:
 
 }  // namespace
 
-RunResult run_machine(const MachineConfig& config) { return Machine(config).run(); }
+RunResult run_machine(const MachineConfig& config) {
+    const auto machine = std::make_unique<Machine>("machine", config);
+    return machine->run();
+}
 
 }  // namespace vmxsim::sim

@@ -8,6 +8,8 @@
 
 int sc_main(int argc, char* argv[]) {
     using namespace vmxsim::sim;
+    // "Simulation stopped by user" and the like: standard output is ours and the image's.
+    sc_core::sc_report_handler::set_actions(sc_core::SC_INFO, sc_core::SC_DO_NOTHING);
     try {
         const Parsed parsed = parse_options(argc, argv);
         if (parsed.options) return run_command(*parsed.options);

@@ -22,6 +22,7 @@ constexpr Kind kKinds[] = {
     {"touch", "page fault", ExitReason::EXCEPTION_NMI},
     {"vmread", "VMREAD", ExitReason::VMREAD},
     {"vmwrite", "VMWRITE", ExitReason::VMWRITE},
+    {"vmptrld", "VMPTRLD", ExitReason::VMPTRLD},
 };
 
 std::vector<std::string_view> words_of(std::string_view line) {

@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "sim/scenario.hpp"
 #include "sim/text.hpp"
@@ -26,17 +26,21 @@ struct Words {
 void add_machine_options(CLI::App& app, Options& o, Words& w) {
     app.add_option("--append", w.append, "the image's command line")->type_name("TEXT");
     app.add_option("--memory", w.memory, "memory that the image sees, 4M to 16G")->type_name("SIZE");
-    app.add_option("--l0", w.l0, "who is beneath the image: none (it is on the bare machine), or unit (the nested unit)")
+    app.add_option("--l0", w.l0,
+                   "who is beneath the image: none (it is on the bare machine), or unit (the nested unit)")
         ->type_name("none|unit");
     app.add_option("--policy", w.policy, "how the nested unit works, of `vmxsim list policies`")->type_name("POLICY");
-    app.add_option("--profile", w.profile, "the CPU: a name of `vmxsim list profiles`, or a .toml file")->type_name("CPU");
+    app.add_option("--profile", w.profile, "the CPU: a name of `vmxsim list profiles`, or a .toml file")
+        ->type_name("CPU");
     app.add_option("--vmcs-cache", w.vmcs_cache,
                    "what holds VMCS data: the model, the SystemVerilog design, or both compared at each operation")
         ->type_name("tlm|rtl|lockstep");
     app.add_option("--timing", w.timing, "interval: cycles as the profile says; none: functional, as fast as it goes")
         ->type_name("none|interval");
     app.add_option("--set", o.settings, "change one parameter of the profile, of `vmxsim list knobs`; may be repeated")
-        ->type_name("KEY=VALUE")->expected(1)->take_all();
+        ->type_name("KEY=VALUE")
+        ->expected(1)
+        ->take_all();
     app.add_option("--stats", o.stats, "write statistics as JSON")->type_name("FILE");
     app.add_option("--max-cycles", w.max_cycles, "end the run after so many cycles (status 3)")->type_name("N");
     app.add_flag("--quiet", o.quiet, "no report and no progress");
@@ -80,7 +84,8 @@ void interpret(const CLI::App& sub, const Words& w, Options& o) {
         o.policy = w.policy;
     }
     if (said("--profile")) o.profile = w.profile;
-    o.vmcs_cache = word_of("--vmcs-cache", w.vmcs_cache, {VmcsCacheKind::Tlm, VmcsCacheKind::Rtl, VmcsCacheKind::Lockstep});
+    o.vmcs_cache =
+        word_of("--vmcs-cache", w.vmcs_cache, {VmcsCacheKind::Tlm, VmcsCacheKind::Rtl, VmcsCacheKind::Lockstep});
     o.timing = word_of("--timing", w.timing, {core::TimingLevel::None, core::TimingLevel::Interval});
     if (said("--max-cycles")) {
         const auto n = parse_number(w.max_cycles);
@@ -99,43 +104,57 @@ std::string one_line(std::string text) {
 
 }  // namespace
 
-std::vector<std::string_view> list_topics() { return {"scenarios", "profiles", "policies", "fields", "layouts", "knobs"}; }
+std::vector<std::string_view> list_topics() {
+    return {"scenarios", "profiles", "policies", "fields", "layouts", "knobs"};
+}
 
 Parsed parse_options(int argc, const char* const* argv) {
     Options o;
     Words w;
-    CLI::App app{"vmxsim simulates the VMX hardware (Intel VT-x) with its cycles, and nested virtualization on it.", "vmxsim"};
+    CLI::App app{"vmxsim simulates the VMX hardware (Intel VT-x) with its cycles, and nested virtualization on it.",
+                 "vmxsim"};
     app.footer(kExamples);
     app.set_version_flag("--version", std::string("vmxsim ") + kVersion);
     app.require_subcommand(1);
 
     auto* run = app.add_subcommand("run", "run a scenario and print its cycles beside published ones");
-    run->add_option("scenario", o.scenario, "a name of `vmxsim list scenarios`, or a .toml file")->required()->type_name("SCENARIO");
+    run->add_option("scenario", o.scenario, "a name of `vmxsim list scenarios`, or a .toml file")
+        ->required()
+        ->type_name("SCENARIO");
     add_machine_options(*run, o, w);
     run->add_flag("--console", o.console, "show what the image prints");
     run->footer("Example:\n  vmxsim run nested-exits --stats nested.json --set nested.exit_software=900");
 
     Words boot_words;
     auto* boot = app.add_subcommand("boot", "boot an unmodified multiboot image; its serial port is standard output");
-    boot->add_option("image", o.image, "a multiboot ELF file, or the name of one of the project's guests")->required()->type_name("IMAGE");
+    boot->add_option("image", o.image, "a multiboot ELF file, or the name of one of the project's guests")
+        ->required()
+        ->type_name("IMAGE");
     add_machine_options(*boot, o, boot_words);
-    boot->add_option("--initrd", o.modules, "load a file as a multiboot module; may be repeated")->type_name("FILE")->expected(1)->take_all();
+    boot->add_option("--initrd", o.modules, "load a file as a multiboot module; may be repeated")
+        ->type_name("FILE")
+        ->expected(1)
+        ->take_all();
     boot->footer("Example:\n  vmxsim boot my.elf --l0 unit --append 'vmx=1' --memory 128M; echo $?");
 
-    auto* compare = app.add_subcommand("compare", "two statistics files side by side, or one against published figures");
+    auto* compare =
+        app.add_subcommand("compare", "two statistics files side by side, or one against published figures");
     compare->add_option("a", o.a, "statistics of one run")->required()->type_name("A.json");
-    compare->add_option("b", o.b, "statistics of another, or the word hardware")->required()->type_name("B.json|hardware");
+    compare->add_option("b", o.b, "statistics of another, or the word hardware")
+        ->required()
+        ->type_name("B.json|hardware");
     compare->footer("Examples:\n  vmxsim compare before.json after.json\n  vmxsim compare nested.json hardware");
 
     auto* list = app.add_subcommand("list", "what there is: scenarios, profiles, policies, fields, layouts or knobs");
     list->add_option("topic", o.topic, alternatives(list_topics()))->required()->type_name("TOPIC");
 
+    if (argc < 2) throw InputError("vmxsim: no command, expected run, boot, compare or list (see `vmxsim --help`)");
     try {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         const CLI::App* shown = &app;
         for (const auto* sub : app.get_subcommands()) shown = sub;
-        return {std::nullopt, shown == &app ? app.help() : shown->help("vmxsim " + shown->get_name())};
+        return {std::nullopt, shown == &app ? app.help() : shown->help("vmxsim")};
     } catch (const CLI::CallForVersion&) {
         return {std::nullopt, std::string("vmxsim ") + kVersion + "\n"};
     } catch (const CLI::ParseError& e) {
@@ -152,7 +171,8 @@ Parsed parse_options(int argc, const char* const* argv) {
     } else {
         o.command = Command::List;
         const auto topics = list_topics();
-        if (std::find(topics.begin(), topics.end(), o.topic) == topics.end()) fail("list", o.topic, alternatives(topics));
+        if (std::find(topics.begin(), topics.end(), o.topic) == topics.end())
+            fail("list", o.topic, alternatives(topics));
     }
     return {o, ""};
 }

@@ -14,10 +14,10 @@ enum class Command : u8 { Run, Boot, Compare, List };
 /// What the user asked for. Empty optionals: not said, so the scenario's or the default value holds.
 struct Options {
     Command command = Command::Run;
-    std::string scenario;              ///< run
-    std::string image;                 ///< boot
-    std::string a, b;                  ///< compare
-    std::string topic;                 ///< list
+    std::string scenario;  ///< run
+    std::string image;     ///< boot
+    std::string a, b;      ///< compare
+    std::string topic;     ///< list
     std::optional<std::string> append;
     std::vector<std::string> modules;  ///< --initrd
     std::optional<u64> memory_bytes;
@@ -29,7 +29,7 @@ struct Options {
     std::string stats;                  ///< file; empty: none
     u64 max_cycles = 0;                 ///< 0: no limit
     bool quiet = false;
-    bool console = false;               ///< run: show what the image prints
+    bool console = false;  ///< run: show what the image prints
 };
 
 /// What list knows.

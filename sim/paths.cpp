@@ -59,8 +59,7 @@ fs::path find_definition(std::string_view folder, const std::string& name) {
             if (const fs::path file = root / "sim" / folder / (name + ".toml"); is_file(file)) return file;
     const auto names = definitions(folder);
     throw InputError(fmt::format("{}: no such {}, expected {} or a .toml file", name,
-                                 folder.substr(0, folder.size() - 1),
-                                 alternatives({names.begin(), names.end()})));
+                                 folder.substr(0, folder.size() - 1), alternatives({names.begin(), names.end()})));
 }
 
 std::vector<fs::path> reference_files() {
@@ -75,7 +74,8 @@ fs::path find_image(const std::string& name) {
         for (const auto* folder : {"guests", "sim/guests", "."})
             for (const auto* extension : {"", ".elf"})
                 if (const fs::path file = program_folder() / folder / (name + extension); is_file(file)) return file;
-    throw InputError(fmt::format("{}: no such image, expected a file or a guest in {}", name, (program_folder() / "guests").string()));
+    throw InputError(fmt::format("{}: no such image, expected a file or a guest in {}", name,
+                                 (program_folder() / "guests").string()));
 }
 
 }  // namespace vmxsim::sim

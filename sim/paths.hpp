@@ -11,8 +11,8 @@ namespace vmxsim::sim {
 /// Folder of the running program.
 std::filesystem::path program_folder();
 
-/// A profile ("profiles") or scenario ("scenarios"): `name` is a name ("nehalem") or the path of a TOML file. Looked for
-/// beside the program, then in the sources. Throws InputError that lists what there is.
+/// A profile ("profiles") or scenario ("scenarios"): `name` is a name ("nehalem") or the path of a TOML file. Looked
+/// for beside the program, then in the sources. Throws InputError that lists what there is.
 std::filesystem::path find_definition(std::string_view folder, const std::string& name);
 
 /// Names in that folder, sorted.

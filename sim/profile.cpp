@@ -54,14 +54,18 @@ void read_capabilities(const Reader& in, Profile& profile) {
     in.only(table, "capabilities.", known);
     const auto value_of = [&](const toml::node& node, std::string_view name) {
         const auto value = parse_number(in.text(node, name));
-        if (!value) in.fail(node, fmt::format("'capabilities.{}' is no number", name), "a string like \"0x7f00000016\"");
+        if (!value)
+            in.fail(node, fmt::format("'capabilities.{}' is no number", name), "a string like \"0x7f00000016\"");
         return *value;
     };
     for (const auto& msr : arch::msr::kCapabilities)
-        if (const toml::node* node = table.get(msr.name)) profile.capabilities.set(msr.index, value_of(*node, msr.name));
+        if (const toml::node* node = table.get(msr.name))
+            profile.capabilities.set(msr.index, value_of(*node, msr.name));
     in.need(table, "capabilities.", "IA32_VMX_BASIC", "the value of that MSR");
-    if (const toml::node* node = table.get("FEATURE_CONTROL")) profile.capabilities.feature_control = value_of(*node, "FEATURE_CONTROL");
-    profile.sources["capabilities"] = in.filled_text(in.need(table, "capabilities.", "source", "the machine that was recorded"), "capabilities.source");
+    if (const toml::node* node = table.get("FEATURE_CONTROL"))
+        profile.capabilities.feature_control = value_of(*node, "FEATURE_CONTROL");
+    profile.sources["capabilities"] = in.filled_text(
+        in.need(table, "capabilities.", "source", "the machine that was recorded"), "capabilities.source");
 }
 
 /// Leaves 0x80000002 to 0x80000004: the brand string, 16 characters a leaf (SDM 2A, CPUID).

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A CPU profile: every parameter of the model for one CPU, each with the source of its value. Files: sim/profiles/*.toml.
+// A CPU profile: every parameter of the model for one CPU, each with the source of its value. Files:
+// sim/profiles/*.toml.
 #pragma once
 #include <filesystem>
 #include <map>
@@ -21,8 +22,8 @@ namespace vmxsim::sim {
 
 /// What belongs to the CPU as a whole.
 struct CpuParams {
-    u64 frequency_mhz = 1000;          ///< of the core's clock and the TSC
-    u64 physical_address_bits = 40;    ///< MAXPHYADDR (SDM 4.1.4); also in the MMU, the capabilities and CPUID
+    u64 frequency_mhz = 1000;        ///< of the core's clock and the TSC
+    u64 physical_address_bits = 40;  ///< MAXPHYADDR (SDM 4.1.4); also in the MMU, the capabilities and CPUID
 };
 std::span<const arch::Param<CpuParams>> cpu_params();
 

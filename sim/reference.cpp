@@ -15,7 +15,8 @@ namespace vmxsim::sim {
 void load_references(const std::filesystem::path& file, References& into) {
     const auto document = read_json(file);
     if (schema_of(document) != "vmxsim-reference/1")
-        throw InputError(fmt::format("{}:1: schema is '{}', expected vmxsim-reference/1", file.string(), schema_of(document)));
+        throw InputError(
+            fmt::format("{}:1: schema is '{}', expected vmxsim-reference/1", file.string(), schema_of(document)));
     try {
         for (const auto& row : document.at("rows")) {
             if (row.at("value").is_null()) continue;  // a qualitative statement

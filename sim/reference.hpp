@@ -9,16 +9,16 @@
 namespace vmxsim::sim {
 
 struct Reference {
-    std::string id;          ///< "turtles2-02"
-    std::string op;          ///< what was measured
-    std::string level;       ///< native, L1 (one hypervisor), L2 (nested)
+    std::string id;     ///< "turtles2-02"
+    std::string op;     ///< what was measured
+    std::string level;  ///< native, L1 (one hypervisor), L2 (nested)
     std::string cpu;
     double value = 0;
     std::string unit;
     std::string conditions;
-    std::string source;      ///< the publication
-    std::string where;       ///< table or figure
-    std::string set;         ///< calibration, validation or workload
+    std::string source;  ///< the publication
+    std::string where;   ///< table or figure
+    std::string set;     ///< calibration, validation or workload
 };
 using References = std::map<std::string, Reference, std::less<>>;
 

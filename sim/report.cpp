@@ -28,14 +28,18 @@ std::optional<double> simulated_value(const ReferenceUse& use, const MachineConf
 
 Report make_report(const MachineConfig& config, const RunResult& result, const Scenario* scenario,
                    const std::string& image, const References& references) {
-    Report r{config, result, "", "", image, parse_measurements(result.console), {}, exit_status(result, scenario == nullptr)};
+    Report r{config, result,
+             "",     "",
+             image,  parse_measurements(result.console),
+             {},     exit_status(result, scenario == nullptr)};
     if (scenario == nullptr) return r;
     r.scenario = scenario->name;
     r.title = scenario->title;
     for (const auto& use : scenario->references) {
         const auto it = references.find(use.id);
         if (it == references.end())
-            throw InputError(fmt::format("{}: reference '{}' is unknown, expected an id of traces/hardware/", scenario->name, use.id));
+            throw InputError(fmt::format("{}: reference '{}' is unknown, expected an id of traces/hardware/",
+                                         scenario->name, use.id));
         if (!use.applies(config) || config.timing == core::TimingLevel::None) continue;
         r.comparisons.push_back({it->second, use, simulated_value(use, config, result, r.measured)});
     }
@@ -57,12 +61,18 @@ std::string ending(const RunResult& result) {
         case StopReason::DebugExit:
             return result.debug_exit ? fmt::format("the image ended the run with {}", *result.debug_exit)
                                      : "the image ended the run";
-        case StopReason::Budget: return "the run reached --max-cycles";
-        case StopReason::Halted: return "the processor halted and nothing can wake it";
-        case StopReason::Shutdown: return "the processor shut down (triple fault)";
-        case StopReason::VmxAbort: return "VMX abort";
-        case StopReason::AgentStopped: return "the nested unit stopped L1" + detail;
-        case StopReason::None: break;
+        case StopReason::Budget:
+            return "the run reached --max-cycles";
+        case StopReason::Halted:
+            return "the processor halted and nothing can wake it";
+        case StopReason::Shutdown:
+            return "the processor shut down (triple fault)";
+        case StopReason::VmxAbort:
+            return "VMX abort";
+        case StopReason::AgentStopped:
+            return "the nested unit stopped L1" + detail;
+        case StopReason::None:
+            break;
     }
     return "the run did not end";
 }

@@ -15,9 +15,7 @@ namespace {
 std::string cycles(double v) { return grouped(static_cast<u64>(v + 0.5)); }
 
 /// "58,488 turtles2-02 validation": the figure, its row, and whether the profile was fitted to it.
-std::string published(const Comparison& c) {
-    return fmt::format("{} {}", cycles(c.reference.value), c.reference.id);
-}
+std::string published(const Comparison& c) { return fmt::format("{} {}", cycles(c.reference.value), c.reference.id); }
 std::string ratio(const Comparison* c) { return c != nullptr && c->simulated ? fmt::format("{:.2f}", c->ratio()) : ""; }
 
 const Comparison* comparison(const Report& r, std::string_view level, std::string_view kind, Part part) {
@@ -32,8 +30,9 @@ std::string heading(const Report& r) {
     out += fmt::format("  image {}{}{}, CPU {} at {} MHz, VMCS cache {} with {} contexts\n", r.image,
                        c.append.empty() ? "" : " ", c.append, c.profile.name, c.profile.cpu.frequency_mhz,
                        name_of(c.vmcs_cache), c.profile.vmcs_cache.contexts);
-    out += c.l0 == L0Mode::Unit ? fmt::format("  L0 is the nested unit, policy {}: the image is L1, its guest L2\n", c.policy)
-                                : std::string("  no L0: the image is on the bare machine, its guest is L1\n");
+    out += c.l0 == L0Mode::Unit
+               ? fmt::format("  L0 is the nested unit, policy {}: the image is L1, its guest L2\n", c.policy)
+               : std::string("  no L0: the image is on the bare machine, its guest is L1\n");
     for (const auto& s : c.profile.settings) out += fmt::format("  set {}\n", s);
     if (c.timing == core::TimingLevel::None) out += "  --timing none: cycles mean nothing in this run\n";
     return out;
@@ -43,8 +42,9 @@ std::string heading(const Report& r) {
 std::string measurement_table(const Report& r) {
     if (r.measured.empty()) return "";
     const bool nested = r.config.l0 == L0Mode::Unit;
-    std::string out = fmt::format("\n{:<16}{:>12}{:>12}{:>12}   {:<28}{:>7}\n", "Cycles of one", nested ? "one level" : "bare metal",
-                                  nested ? "nested" : "one level", nested ? "nested/one" : "one/bare", "published", "ratio");
+    std::string out =
+        fmt::format("\n{:<16}{:>12}{:>12}{:>12}   {:<28}{:>7}\n", "Cycles of one", nested ? "one level" : "bare metal",
+                    nested ? "nested" : "one level", nested ? "nested/one" : "one/bare", "published", "ratio");
     std::vector<std::string> kinds;
     for (const auto& m : r.measured)
         if (std::find(kinds.begin(), kinds.end(), m.kind) == kinds.end()) kinds.push_back(m.kind);
@@ -54,8 +54,8 @@ std::string measurement_table(const Report& r) {
         const auto* c = comparison(r, "guest", name, Part::Total);
         if (c == nullptr) c = comparison(r, "own", name, Part::Total);
         const auto* kind = kind_named(name);
-        out += fmt::format("{:<16}{:>12}{:>12}{:>12}   {:<28}{:>7}", kind ? kind->title : name, own ? cycles(own->mean()) : "",
-                           guest ? cycles(guest->mean()) : "",
+        out += fmt::format("{:<16}{:>12}{:>12}{:>12}   {:<28}{:>7}", kind ? kind->title : name,
+                           own ? cycles(own->mean()) : "", guest ? cycles(guest->mean()) : "",
                            own && guest && own->sum != 0 ? fmt::format("{:.1f}", guest->mean() / own->mean()) : "",
                            c ? published(*c) + " " + c->use.level : "", ratio(c));
         while (out.back() == ' ') out.pop_back();
@@ -71,10 +71,11 @@ struct Line {
 };
 
 std::string breakdown_table(std::string_view title, const std::vector<Line>& lines, double total) {
-    std::string out = fmt::format("\n{:<44}{:>10}{:>8}   {:<20}{:>7}\n", title, "cycles", "share", "published", "ratio");
+    std::string out =
+        fmt::format("\n{:<41}{:>10}{:>8}   {:<20}{:>7}\n", title, "cycles", "share", "published", "ratio");
     for (const auto& line : lines) {
         const std::string share = total > 0 ? fmt::format("{:.1f} %", 100 * line.value / total) : "";
-        out += fmt::format("{:<44.44}{:>10}{:>8}   {:<20}{:>7}", line.name, cycles(line.value), share,
+        out += fmt::format("{:<41.41}{:>10}{:>8}   {:<20}{:>7}", line.name, cycles(line.value), share,
                            line.beside ? published(*line.beside) : "", ratio(line.beside));
         if (line.beside) out += line.beside->reference.set == "calibration" ? " calibrated" : " validation";
         while (out.back() == ' ') out.pop_back();
@@ -110,20 +111,22 @@ std::string exit_table(const Report& r, std::string_view level, std::string_view
     const double rest = measured ? measured->mean() - b->total : 0;
     if (rest > 0.5) lines.push_back({"the instruction itself, and its timing", rest});
     lines.push_back({"total", measured ? std::max(measured->mean(), b->total) : b->total, beside(Part::Total)});
-    return breakdown_table(fmt::format("One {}{} exit", episode == 2 ? "nested " : "", kind->title), lines, lines.back().value);
+    return breakdown_table(fmt::format("One {}{} exit", episode == 2 ? "nested " : "", kind->title), lines,
+                           lines.back().value);
 }
 
 /// For images that measure nothing: what the machine saw.
 std::string exits_table(const Report& r) {
     if (r.result.episodes.empty()) return "";
-    std::string out = fmt::format("\n{:<6}{:<28}{:>10}{:>12}{:>12}{:>12}{:>12}\n", "of", "VM exit", "count", "cycles each",
-                                  "switches", r.config.l0 == L0Mode::Unit ? "L0" : "hypervisor", "L1's code");
+    std::string out =
+        fmt::format("\n{:<6}{:<28}{:>10}{:>12}{:>12}{:>12}{:>12}\n", "of", "VM exit", "count", "cycles each",
+                    "switches", r.config.l0 == L0Mode::Unit ? "L0" : "hypervisor", "L1's code");
     for (const auto& [key, episode] : r.result.episodes) {
         if (episode.count == 0) continue;
         const auto b = break_down(r.result.bucket_names, episode);
         out += fmt::format("{:<6}{:<28.28}{:>10}{:>12}{:>12}{:>12}{:>12}\n", fmt::format("L{}", key.level),
-                           arch::exit_reason_name(key.exit_reason), grouped(b.count), cycles(b.total), cycles(b.switches),
-                           cycles(b.l0), cycles(b.l1));
+                           arch::exit_reason_name(key.exit_reason), grouped(b.count), cycles(b.total),
+                           cycles(b.switches), cycles(b.l0), cycles(b.l1));
     }
     return out;
 }
@@ -131,16 +134,20 @@ std::string exits_table(const Report& r) {
 std::string totals(const Report& r) {
     const auto& v = r.result.vmcs_cache;
     std::string out = "\n";
-    out += fmt::format("VMCS cache   {} reads, {} writes; lines: {} hits, {} misses, {} fetched, {} written back\n", grouped(v.reads),
-                       grouped(v.writes), grouped(v.hits), grouped(v.misses), grouped(v.line_fetches), grouped(v.line_writebacks));
+    out += fmt::format("VMCS cache   {} reads, {} writes; lines: {} hits, {} misses, {} fetched, {} written back\n",
+                       grouped(v.reads), grouped(v.writes), grouped(v.hits), grouped(v.misses), grouped(v.line_fetches),
+                       grouped(v.line_writebacks));
     if (r.result.lockstep_operations != 0)
-        out += fmt::format("lockstep     {} operations of the model and the RTL agree\n", grouped(r.result.lockstep_operations));
+        out += fmt::format("lockstep     {} operations of the model and the RTL agree\n",
+                           grouped(r.result.lockstep_operations));
     if (r.result.unit) {
         const auto& u = *r.result.unit;
         out += fmt::format("L0           {} VMREAD, {} VMWRITE; exits: {} of L1, {} of L2, {} of them given to L1\n",
-                           grouped(u.vmread), grouped(u.vmwrite), grouped(u.exits_l1), grouped(u.exits_l2), grouped(u.reflected));
+                           grouped(u.vmread), grouped(u.vmwrite), grouped(u.exits_l1), grouped(u.exits_l2),
+                           grouped(u.reflected));
     }
-    const double ms = static_cast<double>(r.result.cycles) / static_cast<double>(r.config.profile.cpu.frequency_mhz) / 1000;
+    const double ms =
+        static_cast<double>(r.result.cycles) / static_cast<double>(r.config.profile.cpu.frequency_mhz) / 1000;
     out += fmt::format("run          {} instructions, {} cycles ({:.3f} ms); {}\n", grouped(r.result.instructions),
                        grouped(r.result.cycles), ms, ending(r.result));
     return out;
@@ -149,11 +156,12 @@ std::string totals(const Report& r) {
 /// What the reader must know before he trusts a ratio.
 std::string notes(const Report& r) {
     std::string out;
-    if (std::any_of(r.comparisons.begin(), r.comparisons.end(), [](const auto& c) { return c.reference.set == "calibration"; }))
+    if (std::any_of(r.comparisons.begin(), r.comparisons.end(), [](const auto& c) { return c.simulated.has_value(); }))
         out += "calibrated: the profile's costs were set by this figure. validation: no cost was.\n";
-    if (comparison(r, "guest", "cpuid", Part::L1) != nullptr)
-        out += "L1's own code is less than KVM's: the image makes KVM's VMREADs and VMWRITEs and little else. What\n"
-               "KVM does around them (timers, locks, scheduling), in caches that L0 has filled, is not in it.\n";
+    if (const auto* l1 = comparison(r, "guest", "cpuid", Part::L1); l1 != nullptr && l1->simulated && l1->ratio() < 1)
+        out +=
+            "L1's own code is less than KVM's: the image makes KVM's VMREADs and VMWRITEs and little else. What\n"
+            "KVM does around them (timers, locks, scheduling), in caches that L0 has filled, is not in it.\n";
     return out;
 }
 

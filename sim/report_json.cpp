@@ -66,11 +66,22 @@ Json references_of(const Report& report) {
 Json unit_of(const std::optional<nested::UnitStats>& unit) {
     if (!unit) return {};
     const auto& u = *unit;
-    return {{"vmread", u.vmread}, {"vmwrite", u.vmwrite}, {"vmptrld", u.vmptrld}, {"vmclear", u.vmclear},
-            {"invvpid", u.invvpid}, {"invept", u.invept}, {"rdmsr", u.rdmsr}, {"wrmsr", u.wrmsr},
-            {"exits_l1", u.exits_l1}, {"exits_l2", u.exits_l2}, {"reflected", u.reflected},
-            {"nested_entries", u.nested_entries}, {"l1_vmread", u.l1_vmread}, {"l1_vmwrite", u.l1_vmwrite},
-            {"pages_pinned", u.pages_pinned}, {"pages_released", u.pages_released}};
+    return {{"vmread", u.vmread},
+            {"vmwrite", u.vmwrite},
+            {"vmptrld", u.vmptrld},
+            {"vmclear", u.vmclear},
+            {"invvpid", u.invvpid},
+            {"invept", u.invept},
+            {"rdmsr", u.rdmsr},
+            {"wrmsr", u.wrmsr},
+            {"exits_l1", u.exits_l1},
+            {"exits_l2", u.exits_l2},
+            {"reflected", u.reflected},
+            {"nested_entries", u.nested_entries},
+            {"l1_vmread", u.l1_vmread},
+            {"l1_vmwrite", u.l1_vmwrite},
+            {"pages_pinned", u.pages_pinned},
+            {"pages_released", u.pages_released}};
 }
 
 Json settings_of(const Profile& p) {
@@ -113,19 +124,35 @@ Json statistics(const Report& report) {
     j["buckets"] = buckets_of(r.bucket_names, r.bucket_totals);
     j["episodes"] = episodes_of(r);
     const auto& v = r.vmcs_cache;
-    j["vmcs_cache_stats"] = {{"reads", v.reads}, {"writes", v.writes}, {"bulk_reads", v.bulk_reads},
-                             {"bulk_writes", v.bulk_writes}, {"merges", v.merges}, {"activates", v.activates},
-                             {"clears", v.clears}, {"flushes", v.flushes}, {"hits", v.hits}, {"misses", v.misses},
-                             {"evictions", v.evictions}, {"line_fetches", v.line_fetches},
-                             {"line_writebacks", v.line_writebacks}, {"lockstep_operations", r.lockstep_operations}};
+    j["vmcs_cache_stats"] = {{"reads", v.reads},
+                             {"writes", v.writes},
+                             {"bulk_reads", v.bulk_reads},
+                             {"bulk_writes", v.bulk_writes},
+                             {"merges", v.merges},
+                             {"activates", v.activates},
+                             {"clears", v.clears},
+                             {"flushes", v.flushes},
+                             {"hits", v.hits},
+                             {"misses", v.misses},
+                             {"evictions", v.evictions},
+                             {"line_fetches", v.line_fetches},
+                             {"line_writebacks", v.line_writebacks},
+                             {"lockstep_operations", r.lockstep_operations}};
     const auto& m = r.mmu;
-    j["mmu"] = {{"itlb_misses", m.itlb_misses}, {"dtlb_misses", m.dtlb_misses}, {"stlb_hits", m.stlb_hits},
-                {"walks", m.walks}, {"walk_references", m.walk_references}, {"walk_cycles", m.walk_cycles},
-                {"ept_references", m.ept_references}, {"page_faults", m.page_faults},
-                {"ept_violations", m.ept_violations}, {"ept_misconfigs", m.ept_misconfigs}, {"flushes", m.flushes}};
+    j["mmu"] = {{"itlb_misses", m.itlb_misses},
+                {"dtlb_misses", m.dtlb_misses},
+                {"stlb_hits", m.stlb_hits},
+                {"walks", m.walks},
+                {"walk_references", m.walk_references},
+                {"walk_cycles", m.walk_cycles},
+                {"ept_references", m.ept_references},
+                {"page_faults", m.page_faults},
+                {"ept_violations", m.ept_violations},
+                {"ept_misconfigs", m.ept_misconfigs},
+                {"flushes", m.flushes}};
     const auto& k = r.caches;
-    j["caches"] = {{"l1d_accesses", k.l1d_accesses}, {"l1d_misses", k.l1d_misses}, {"l1i_accesses", k.l1i_accesses},
-                   {"l1i_misses", k.l1i_misses}, {"l2_accesses", k.l2_accesses}, {"l2_misses", k.l2_misses},
+    j["caches"] = {{"l1d_accesses", k.l1d_accesses}, {"l1d_misses", k.l1d_misses},   {"l1i_accesses", k.l1i_accesses},
+                   {"l1i_misses", k.l1i_misses},     {"l2_accesses", k.l2_accesses}, {"l2_misses", k.l2_misses},
                    {"llc_accesses", k.llc_accesses}, {"llc_misses", k.llc_misses}};
     j["unit"] = unit_of(r.unit);
     j["console"] = Json::array();

@@ -31,7 +31,8 @@ L0Mode read_l0(const Reader& in, const toml::node& node, std::string_view name) 
 std::string read_policy(const Reader& in, const toml::node& node, std::string_view name) {
     const std::string word = in.text(node, name);
     const auto known = nested::policies();
-    if (!is_policy(word)) in.fail(node, fmt::format("'{}' is '{}'", name, word), alternatives({known.begin(), known.end()}));
+    if (!is_policy(word))
+        in.fail(node, fmt::format("'{}' is '{}'", name, word), alternatives({known.begin(), known.end()}));
     return word;
 }
 

@@ -100,20 +100,28 @@ public:
             std::string list;
             for (const auto k : known) list += (list.empty() ? "" : ", ") + std::string(k);
             const auto line = key.source().begin.line;
-            throw Error(fmt::format("{}:{}: unknown key '{}{}', expected one of: {}", file_, line, path, key.str(), list));
+            throw Error(
+                fmt::format("{}:{}: unknown key '{}{}', expected one of: {}", file_, line, path, key.str(), list));
         }
     }
 
 private:
     static std::string type_name(const toml::node& node) {
         switch (node.type()) {
-            case toml::node_type::string: return "a string";
-            case toml::node_type::integer: return "an integer";
-            case toml::node_type::floating_point: return "a floating-point number";
-            case toml::node_type::boolean: return "a boolean";
-            case toml::node_type::array: return "an array";
-            case toml::node_type::table: return "a table";
-            default: return "a date or time";
+            case toml::node_type::string:
+                return "a string";
+            case toml::node_type::integer:
+                return "an integer";
+            case toml::node_type::floating_point:
+                return "a floating-point number";
+            case toml::node_type::boolean:
+                return "a boolean";
+            case toml::node_type::array:
+                return "an array";
+            case toml::node_type::table:
+                return "a table";
+            default:
+                return "a date or time";
         }
     }
     std::string file_;

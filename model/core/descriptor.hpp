@@ -41,12 +41,12 @@ struct Descriptor {
 };
 
 /// The segment register that a descriptor fills.
-constexpr vmx::Segment make_segment(u16 selector, const Descriptor& d) { return {selector, d.rights(), d.limit(), d.base()}; }
+constexpr vmx::Segment make_segment(u16 selector, const Descriptor& d) {
+    return {selector, d.rights(), d.limit(), d.base()};
+}
 
 /// A null selector in a segment register. The DPL is kept for SS, where it is the CPL.
-constexpr vmx::Segment null_segment(u16 selector, u8 dpl) {
-    return {selector, {1u << 16 | u32{dpl} << 5}, 0, 0};
-}
+constexpr vmx::Segment null_segment(u16 selector, u8 dpl) { return {selector, {1u << 16 | u32{dpl} << 5}, 0, 0}; }
 
 /// Error code that names a selector (SDM 6.13): its RPL field holds EXT and IDT instead.
 constexpr u32 selector_error(u16 selector) { return selector & 0xfffcu; }

@@ -24,10 +24,19 @@ enum class Class : u8 { Benign, Contributory, PageFault, DoubleFault };
 Class class_of(const Event& e) {
     if (e.type != EventType::HardwareException) return Class::Benign;
     switch (e.vector) {
-        case vector::DE: case vector::TS: case vector::NP: case vector::SS: case vector::GP: return Class::Contributory;
-        case vector::PF: case 20: return Class::PageFault;  // 20: #VE, of the page-fault class (SDM 28.5.8.2)
-        case vector::DF: return Class::DoubleFault;
-        default: return Class::Benign;
+        case vector::DE:
+        case vector::TS:
+        case vector::NP:
+        case vector::SS:
+        case vector::GP:
+            return Class::Contributory;
+        case vector::PF:
+        case 20:
+            return Class::PageFault;  // 20: #VE, of the page-fault class (SDM 28.5.8.2)
+        case vector::DF:
+            return Class::DoubleFault;
+        default:
+            return Class::Benign;
     }
 }
 
@@ -52,8 +61,8 @@ void record(vmx::CpuState& state, const Event& e) {
     if (e.type == EventType::HardwareException && e.vector == vector::PF) state.cr2 = e.cr2;
     if (e.vector == vector::DB && e.type == EventType::HardwareException) {
         state.dr6 = (state.dr6 & ~u64{0xf}) | (e.dr6 & 0xe00f);
-        state.dr7 &= ~u64{1u << 13};           // GD, so that the handler may use the registers (SDM 18.2.4)
-        state.debugctl &= ~u64{1};             // LBR stops with each #DB (SDM 18.4.2); BTF likewise
+        state.dr7 &= ~u64{1u << 13};  // GD, so that the handler may use the registers (SDM 18.2.4)
+        state.debugctl &= ~u64{1};    // LBR stops with each #DB (SDM 18.4.2); BTF likewise
         state.debugctl &= ~u64{2};
     }
 }
@@ -72,10 +81,13 @@ void record_nmi_unblocking(ExitInfo& info) {
         case ExitReason::EXCEPTION_NMI:
             if (info.intr_info.vector() != vector::DF && !info.idt_vectoring.valid()) info.intr_info.raw |= kBit;
             break;
-        case ExitReason::EPT_VIOLATION: case ExitReason::PML_FULL: case ExitReason::SPP_RELATED_EVENT:
+        case ExitReason::EPT_VIOLATION:
+        case ExitReason::PML_FULL:
+        case ExitReason::SPP_RELATED_EVENT:
             if (!info.idt_vectoring.valid()) info.qualification |= kBit;
             break;
-        default: break;
+        default:
+            break;
     }
 }
 
@@ -183,7 +195,8 @@ void Core::serve_exits(bool exit_due) {
 
 void Core::after_vm_entry(const vmx::EntryResult& result) {
     switch (result.kind) {
-        case vmx::EntryResult::Failed: break;
+        case vmx::EntryResult::Failed:
+            break;
         case vmx::EntryResult::FailedExit:
             context_changed();
             serve_exits(false);

@@ -72,9 +72,10 @@ Outcome fetch_gate(Core& core, const Event& e, Descriptor& gate) {
     VMXSIM_TRY(core.read_system(at, &gate.low, 8));
     if (size == 16) VMXSIM_TRY(core.read_system(at + 8, &gate.high, 8));
     const u8 type = gate.type();
-    const bool usable = !gate.code_or_data() &&
-                        (type == system_type::INT || type == system_type::TRAP ||
-                         (size == 8 && (type == system_type::INT16 || type == system_type::TRAP16 || type == system_type::TASK_GATE)));
+    const bool usable =
+        !gate.code_or_data() &&
+        (type == system_type::INT || type == system_type::TRAP ||
+         (size == 8 && (type == system_type::INT16 || type == system_type::TRAP16 || type == system_type::TASK_GATE)));
     if (!usable) return core.raise(vector::GP, error);
     if (checks_gate_dpl(e) && gate.dpl() < state.cpl()) return core.raise(vector::GP, error);
     if (!gate.present()) return core.raise(vector::NP, error);
@@ -86,7 +87,8 @@ Outcome fetch_handler(Core& core, u16 selector, Descriptor& code) {
     if (is_null(selector)) return core.raise(vector::GP, 0);
     VMXSIM_TRY(fetch_descriptor(core, selector, vector::GP, code));
     if (!code.code() || code.dpl() > core.state.cpl()) return core.raise(vector::GP, selector_error(selector));
-    if (core.state.long_mode() && (!code.long_mode() || code.big())) return core.raise(vector::GP, selector_error(selector));
+    if (core.state.long_mode() && (!code.long_mode() || code.big()))
+        return core.raise(vector::GP, selector_error(selector));
     if (!code.present()) return core.raise(vector::NP, selector_error(selector));
     return Outcome::Next;
 }
@@ -111,8 +113,9 @@ Outcome deliver_long(Core& core, const Event& e, const Descriptor& gate, bool in
         VMXSIM_TRY(tss_stack(core, slot, unused, stack.pointer));
     }
     stack.pointer &= ~u64{15};  // SDM 6.14.2
-    std::array<u64, 6> frame{state.seg[SS].selector, state.r[RSP], pushed_flags(state, e, injected), state.seg[CS].selector,
-                             return_address(state, e), e.error_code};
+    std::array<u64, 6> frame{state.seg[SS].selector,           state.r[RSP],
+                             pushed_flags(state, e, injected), state.seg[CS].selector,
+                             return_address(state, e),         e.error_code};
     VMXSIM_TRY(push_frame(core, stack, std::span(frame).first(e.has_error_code ? 6 : 5), 8, new_cpl == 3, 0));
     if (!canonical(core, gate.gate_offset())) return core.raise(vector::GP, 0);
     VMXSIM_TRY(load_code_segment(core, selector, code, new_cpl));
@@ -132,7 +135,8 @@ Outcome deliver_legacy(Core& core, const Event& e, const Descriptor& gate, bool 
     VMXSIM_TRY(fetch_handler(core, selector, code));
     const u8 cpl = state.cpl();
     const u8 new_cpl = code.conforming() ? cpl : code.dpl();
-    if (state.v8086() && (code.conforming() || code.dpl() != 0)) return core.raise(vector::GP, selector_error(selector));
+    if (state.v8086() && (code.conforming() || code.dpl() != 0))
+        return core.raise(vector::GP, selector_error(selector));
 
     std::array<u64, 10> frame{};
     std::size_t n = 0;
@@ -168,8 +172,8 @@ Outcome deliver_legacy(Core& core, const Event& e, const Descriptor& gate, bool 
     return Outcome::Jump;
 }
 
-/// A task gate. In VMX non-root operation the task switch is an exit (SDM 28.2). Limitation: task switches themselves are
-/// not modelled; outside non-root operation the gate counts as unusable, #GP with the gate's vector.
+/// A task gate. In VMX non-root operation the task switch is an exit (SDM 28.2). Limitation: task switches themselves
+/// are not modelled; outside non-root operation the gate counts as unusable, #GP with the gate's vector.
 Outcome deliver_by_task(Core& core, const Event& e, const Descriptor& gate) {
     constexpr unsigned kTaskGateInIdt = 3;
     ExitInfo info;

@@ -18,18 +18,27 @@ constexpr u64 kMtrrCapabilities = 0x508;  ///< 8 variable ranges, fixed ranges, 
 /// Registers that hold an address: writes must be canonical.
 u64* address_register(CpuState& state, u32 index) {
     switch (index) {
-        case msr::SYSENTER_ESP: return &state.sysenter_esp;
-        case msr::SYSENTER_EIP: return &state.sysenter_eip;
-        case msr::LSTAR: return &state.lstar;
-        case msr::CSTAR: return &state.cstar;
-        case msr::FS_BASE: return &state.seg[FS].base;
-        case msr::GS_BASE: return &state.seg[GS].base;
-        case msr::KERNEL_GS_BASE: return &state.kernel_gs_base;
-        default: return nullptr;
+        case msr::SYSENTER_ESP:
+            return &state.sysenter_esp;
+        case msr::SYSENTER_EIP:
+            return &state.sysenter_eip;
+        case msr::LSTAR:
+            return &state.lstar;
+        case msr::CSTAR:
+            return &state.cstar;
+        case msr::FS_BASE:
+            return &state.seg[FS].base;
+        case msr::GS_BASE:
+            return &state.seg[GS].base;
+        case msr::KERNEL_GS_BASE:
+            return &state.kernel_gs_base;
+        default:
+            return nullptr;
     }
 }
 
-u64* mtrr(SystemState& system, u32 index) {
+u64* mtrr(Core& core, u32 index) {
+    SystemState& system = core.system;
     if (index >= kMtrrVariable && index < kMtrrVariable + system.mtrr_variable.size())
         return &system.mtrr_variable[index - kMtrrVariable];
     if (index == kMtrrFixed64) return &system.mtrr_fixed[0];
@@ -38,13 +47,16 @@ u64* mtrr(SystemState& system, u32 index) {
     return index == msr::MTRR_DEF_TYPE ? &system.mtrr_default : nullptr;
 }
 
+bool has_mtrrs(const Core& core) { return cpuid_has(core, 1, 0, 3, 12); }
+
 bool mtrr_type(u64 type) { return type <= 6 && type != 2 && type != 3; }
 
 /// SDM 12.11.2: memory types, and reserved bits of variable ranges and the default-type register.
 bool mtrr_value_ok(const Core& core, u32 index, u64 value) {
     const u64 address = ((u64{1} << core.capabilities().physical_address_bits) - 1) & ~u64{0xfff};
     if (index == msr::MTRR_DEF_TYPE) return mtrr_type(value & 0xff) && !(value & ~u64{0xcff});
-    if (index < kMtrrFixed64) return index & 1 ? !(value & ~(address | 0x800)) : mtrr_type(value & 0xff) && !(value & ~(address | 0xff));
+    if (index < kMtrrFixed64)
+        return index & 1 ? !(value & ~(address | 0x800)) : mtrr_type(value & 0xff) && !(value & ~(address | 0xff));
     for (unsigned i = 0; i < 8; ++i)
         if (!mtrr_type(value >> (8 * i) & 0xff)) return false;
     return true;
@@ -66,18 +78,29 @@ bool vmx_capability_exists(const Core& core, u32 index) {
     const u64 secondary = primary >> 31 & 1 ? c.get(msr::IA32_VMX_PROCBASED_CTLS2) >> 32 : 0;
     constexpr u64 kEpt = 1u << 1, kVpid = 1u << 5, kVmfunc = 1u << 13;
     switch (index) {
-        case msr::IA32_VMX_PROCBASED_CTLS2: return primary >> 31 & 1;
-        case msr::IA32_VMX_EPT_VPID_CAP: return secondary & (kEpt | kVpid);
-        case msr::IA32_VMX_TRUE_PINBASED_CTLS: case msr::IA32_VMX_TRUE_PROCBASED_CTLS: case msr::IA32_VMX_TRUE_EXIT_CTLS:
-        case msr::IA32_VMX_TRUE_ENTRY_CTLS: return c.has_true_controls();
-        case msr::IA32_VMX_VMFUNC: return secondary & kVmfunc;
-        case msr::IA32_VMX_PROCBASED_CTLS3: return primary >> 17 & 1;
-        case msr::IA32_VMX_EXIT_CTLS2: return c.get(msr::IA32_VMX_EXIT_CTLS) >> 63;
-        default: return true;
+        case msr::IA32_VMX_PROCBASED_CTLS2:
+            return primary >> 31 & 1;
+        case msr::IA32_VMX_EPT_VPID_CAP:
+            return secondary & (kEpt | kVpid);
+        case msr::IA32_VMX_TRUE_PINBASED_CTLS:
+        case msr::IA32_VMX_TRUE_PROCBASED_CTLS:
+        case msr::IA32_VMX_TRUE_EXIT_CTLS:
+        case msr::IA32_VMX_TRUE_ENTRY_CTLS:
+            return c.has_true_controls();
+        case msr::IA32_VMX_VMFUNC:
+            return secondary & kVmfunc;
+        case msr::IA32_VMX_PROCBASED_CTLS3:
+            return primary >> 17 & 1;
+        case msr::IA32_VMX_EXIT_CTLS2:
+            return c.get(msr::IA32_VMX_EXIT_CTLS) >> 63;
+        default:
+            return true;
     }
 }
 
-bool has_perfmon2(const Core& core) { return core.cpuid().max_basic() >= 10 && (core.cpuid().find(10, 0).eax & 0xff) >= 2; }
+bool has_perfmon2(const Core& core) {
+    return core.cpuid().max_basic() >= 10 && (core.cpuid().find(10, 0).eax & 0xff) >= 2;
+}
 
 bool write_efer(Core& core, u64 value) {
     CpuState& state = core.state;
@@ -97,38 +120,76 @@ bool write_efer(Core& core, u64 value) {
 bool read_msr(Core& core, u32 index, u64& value) {
     CpuState& state = core.state;
     if (const u64* address = address_register(state, index)) return value = *address, true;
-    if (const u64* range = mtrr(core.system, index)) return value = *range, true;
+    if (const u64* range = mtrr(core, index)) return value = *range, has_mtrrs(core);
     if (index >= msr::VMX_FIRST && index <= msr::VMX_LAST)
         return vmx_capability_exists(core, index) ? (value = core.capabilities().get(index), true) : false;
     switch (index) {
-        case msr::TSC: value = state.cycles + state.tsc_adjust; return true;
-        case kPlatformId: value = 0; return true;
-        case msr::APIC_BASE: value = state.apic_base; return true;
-        case msr::FEATURE_CONTROL: value = state.feature_control; return true;
-        case msr::TSC_ADJUST: value = state.tsc_adjust; return true;
-        case msr::BIOS_SIGN_ID: value = 0; return true;  // no microcode update is loaded
-        case msr::MTRRCAP: value = kMtrrCapabilities; return true;
-        case msr::SYSENTER_CS: value = state.sysenter_cs; return true;
-        case msr::MISC_ENABLE: value = state.misc_enable; return true;
-        case msr::DEBUGCTL: value = state.debugctl; return true;
-        case msr::PAT: value = state.pat; return true;
-        case msr::PERF_GLOBAL_CTRL: value = state.perf_global_ctrl; return has_perfmon2(core);
-        case msr::EFER: value = state.efer; return true;
-        case msr::STAR: value = state.star; return true;
-        case msr::FMASK: value = state.fmask; return true;
-        case msr::TSC_AUX: value = state.tsc_aux; return true;
-        default: return false;
+        case msr::TSC:
+            value = state.cycles + state.tsc_adjust;
+            return true;
+        case kPlatformId:
+            value = 0;
+            return true;
+        case msr::APIC_BASE:
+            value = state.apic_base;
+            return true;
+        case msr::FEATURE_CONTROL:
+            value = state.feature_control;
+            return true;
+        case msr::TSC_ADJUST:
+            value = state.tsc_adjust;
+            return true;
+        case msr::BIOS_SIGN_ID:
+            value = 0;
+            return true;  // no microcode update is loaded
+        case msr::MTRRCAP:
+            value = kMtrrCapabilities;
+            return has_mtrrs(core);
+        case msr::SYSENTER_CS:
+            value = state.sysenter_cs;
+            return true;
+        case msr::MISC_ENABLE:
+            value = state.misc_enable;
+            return true;
+        case msr::DEBUGCTL:
+            value = state.debugctl;
+            return true;
+        case msr::PAT:
+            value = state.pat;
+            return true;
+        case msr::PERF_GLOBAL_CTRL:
+            value = state.perf_global_ctrl;
+            return has_perfmon2(core);
+        case msr::EFER:
+            value = state.efer;
+            return true;
+        case msr::STAR:
+            value = state.star;
+            return true;
+        case msr::FMASK:
+            value = state.fmask;
+            return true;
+        case msr::TSC_AUX:
+            value = state.tsc_aux;
+            return true;
+        default:
+            return false;
     }
 }
 
 bool write_msr(Core& core, u32 index, u64 value) {
     CpuState& state = core.state;
     if (u64* address = address_register(state, index)) return canonical(core, value) ? (*address = value, true) : false;
-    if (u64* range = mtrr(core.system, index)) return mtrr_value_ok(core, index, value) ? (*range = value, true) : false;
+    if (u64* range = mtrr(core, index))
+        return has_mtrrs(core) && mtrr_value_ok(core, index, value) ? (*range = value, true) : false;
     switch (index) {
         // A write to either changes both alike (SDM 18.17.3).
-        case msr::TSC: state.tsc_adjust = value - state.cycles; return true;
-        case msr::TSC_ADJUST: state.tsc_adjust = value; return true;
+        case msr::TSC:
+            state.tsc_adjust = value - state.cycles;
+            return true;
+        case msr::TSC_ADJUST:
+            state.tsc_adjust = value;
+            return true;
         case msr::APIC_BASE: {
             const u64 address = ((u64{1} << core.capabilities().physical_address_bits) - 1) & ~u64{0xfff};
             constexpr u64 kBsp = 1u << 8, kEnable = 1u << 11;
@@ -140,9 +201,15 @@ bool write_msr(Core& core, u32 index, u64 value) {
             if (state.feature_control & 1) return false;  // the lock bit
             state.feature_control = value;
             return true;
-        case kBiosUpdateTrigger: case msr::BIOS_SIGN_ID: return true;
-        case msr::SYSENTER_CS: state.sysenter_cs = value & 0xffffffff; return true;
-        case msr::MISC_ENABLE: state.misc_enable = value; return true;
+        case kBiosUpdateTrigger:
+        case msr::BIOS_SIGN_ID:
+            return true;
+        case msr::SYSENTER_CS:
+            state.sysenter_cs = value & 0xffffffff;
+            return true;
+        case msr::MISC_ENABLE:
+            state.misc_enable = value;
+            return true;
         case msr::DEBUGCTL: {
             constexpr u64 kDefined = 0xdfc3;
             if (value & ~kDefined) return false;
@@ -157,14 +224,20 @@ bool write_msr(Core& core, u32 index, u64 value) {
             if (!has_perfmon2(core)) return false;
             state.perf_global_ctrl = value;
             return true;
-        case msr::EFER: return write_efer(core, value);
-        case msr::STAR: state.star = value; return true;
-        case msr::FMASK: state.fmask = value & 0xffffffff; return true;
+        case msr::EFER:
+            return write_efer(core, value);
+        case msr::STAR:
+            state.star = value;
+            return true;
+        case msr::FMASK:
+            state.fmask = value & 0xffffffff;
+            return true;
         case msr::TSC_AUX:
             if (value >> 32) return false;
             state.tsc_aux = value;
             return true;
-        default: return false;
+        default:
+            return false;
     }
 }
 

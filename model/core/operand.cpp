@@ -12,7 +12,9 @@ constexpr u64 low_mask(unsigned bits) { return bits >= 64 ? ~u64{0} : (u64{1} <<
 /// AH, CH, DH, BH: the only registers whose number is not that of the register they are part of.
 constexpr bool high_byte(ZydisRegister reg) { return reg >= ZYDIS_REGISTER_AH && reg <= ZYDIS_REGISTER_BH; }
 
-unsigned address_size_code(const Insn& insn) { return insn.z.address_width == 16 ? 0u : insn.z.address_width == 32 ? 1u : 2u; }
+unsigned address_size_code(const Insn& insn) {
+    return insn.z.address_width == 16 ? 0u : insn.z.address_width == 32 ? 1u : 2u;
+}
 
 }  // namespace
 
@@ -46,8 +48,9 @@ EffectiveAddress effective_address(const Core& core, const Insn& insn, const Zyd
     else if (op.mem.base != ZYDIS_REGISTER_NONE)
         offset += read_gpr(core, op.mem.base);
     if (op.mem.index != ZYDIS_REGISTER_NONE) offset += read_gpr(core, op.mem.index) * op.mem.scale;
-    const unsigned seg = op.mem.segment == ZYDIS_REGISTER_NONE ? unsigned{vmx::DS}
-                                                               : static_cast<unsigned>(op.mem.segment - ZYDIS_REGISTER_ES);
+    const unsigned seg = op.mem.segment == ZYDIS_REGISTER_NONE
+                             ? unsigned{vmx::DS}
+                             : static_cast<unsigned>(op.mem.segment - ZYDIS_REGISTER_ES);
     return {static_cast<vmx::Seg>(seg), offset & low_mask(insn.z.address_width)};
 }
 
@@ -98,7 +101,8 @@ u32 second_register(ZydisRegister reg) { return gpr_number(reg) << 28; }
 u64 displacement(const Core& core, const Insn& insn, const ZydisDecodedOperand& op) {
     if (!is_memory(op)) return 0;
     const u64 disp = op.mem.disp.has_displacement ? static_cast<u64>(op.mem.disp.value) : 0;
-    if (op.mem.base == ZYDIS_REGISTER_RIP || op.mem.base == ZYDIS_REGISTER_EIP) return disp + core.state.rip + insn.length();
+    if (op.mem.base == ZYDIS_REGISTER_RIP || op.mem.base == ZYDIS_REGISTER_EIP)
+        return disp + core.state.rip + insn.length();
     return disp;
 }
 

@@ -11,7 +11,8 @@
 namespace vmxsim::core {
 
 namespace vector {
-inline constexpr u8 DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, UD = 6, DF = 8, TS = 10, NP = 11, SS = 12, GP = 13, PF = 14;
+inline constexpr u8 DE = 0, DB = 1, NMI = 2, BP = 3, OF = 4, UD = 6, DF = 8, TS = 10, NP = 11, SS = 12, GP = 13,
+                    PF = 14;
 }
 
 /// Number of a general-purpose register, 0 to 15, as instruction encodings and exit qualifications have it.
@@ -34,8 +35,8 @@ Outcome write_memory(Core& core, const Insn& insn, const ZydisDecodedOperand& op
 Outcome read_operand(Core& core, const Insn& insn, const ZydisDecodedOperand& op, unsigned bytes, u64& out);
 Outcome write_operand(Core& core, const Insn& insn, const ZydisDecodedOperand& op, unsigned bytes, u64 value);
 
-/// Instruction information (SDM tables 30-8 ff): the bits that all formats with a memory operand share; register operand:
-/// bit 10 and Reg1.
+/// Instruction information (SDM tables 30-8 ff): the bits that all formats with a memory operand share; register
+/// operand: bit 10 and Reg1.
 u32 operand_information(const Insn& insn, const ZydisDecodedOperand& op);
 /// Reg2, bits 31:28.
 u32 second_register(ZydisRegister reg);

@@ -8,7 +8,8 @@
 
 namespace vmxsim::core {
 
-/// Reads the 8-byte descriptor of a selector that is not null. Beyond its table's limit: the exception with the selector.
+/// Reads the 8-byte descriptor of a selector that is not null. Beyond its table's limit: the exception with the
+/// selector.
 Outcome fetch_descriptor(Core& core, u16 selector, u8 exception, Descriptor& out);
 /// Reads the upper half of a 16-byte system descriptor (IA-32e mode), after fetch_descriptor().
 Outcome fetch_upper_half(Core& core, u16 selector, u8 exception, Descriptor& descriptor);
@@ -17,11 +18,13 @@ Outcome mark_accessed(Core& core, u16 selector, Descriptor& descriptor);
 /// Rewrites the type of a system descriptor: LTR's busy bit.
 Outcome write_type(Core& core, u16 selector, const Descriptor& descriptor, u8 type);
 
-/// MOV, POP and L?S to a segment register other than CS (SDM 2A, MOV: "Loading a segment register while in protected mode").
+/// MOV, POP and L?S to a segment register other than CS (SDM 2A, MOV: "Loading a segment register while in protected
+/// mode").
 Outcome load_segment(Core& core, vmx::Seg seg, u16 selector);
 /// As in real-address mode (base from the selector), or in virtual-8086 mode (rights and limit fixed, too).
 void load_real_segment(Core& core, vmx::Seg seg, u16 selector);
-/// Checks a stack segment for privilege `cpl` (RPL, type, DPL, presence). `exception`: #GP, or #TS for stacks from a TSS.
+/// Checks a stack segment for privilege `cpl` (RPL, type, DPL, presence). `exception`: #GP, or #TS for stacks from a
+/// TSS.
 Outcome check_stack_segment(Core& core, u16 selector, u8 cpl, u8 exception, Descriptor& out);
 /// Loads CS with a checked descriptor: marks it accessed, RPL becomes `cpl`.
 Outcome load_code_segment(Core& core, u16 selector, Descriptor& descriptor, u8 cpl);

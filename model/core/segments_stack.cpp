@@ -36,7 +36,9 @@ Outcome push_frame(Core& core, Stack& stack, std::span<const u64> values, unsign
     const unsigned bytes = static_cast<unsigned>(values.size()) * width;
     const u64 top = stack.pointer & mask;
     const u64 bottom = (stack.pointer - bytes) & mask;
-    const auto address = [&](u64 offset) { return GuestVirtual{stack.flat ? offset : (stack.ss.base + offset) & 0xffffffff}; };
+    const auto address = [&](u64 offset) {
+        return GuestVirtual{stack.flat ? offset : (stack.ss.base + offset) & 0xffffffff};
+    };
 
     if (stack.flat) {
         if (!canonical(core, bottom) || !canonical(core, bottom + bytes - 1)) return core.raise(vector::SS, error);
@@ -49,16 +51,15 @@ Outcome push_frame(Core& core, Stack& stack, std::span<const u64> values, unsign
             if (!within_limit(stack.ss, at, at + width - 1)) return core.raise(vector::SS, error);
         }
         for (std::size_t i = 0; i < values.size(); ++i)
-            VMXSIM_TRY(core.access(address((stack.pointer - (i + 1) * width) & mask), const_cast<u64*>(&values[i]), width,
-                                   MemoryKind::Write, user));
+            VMXSIM_TRY(core.access(address((stack.pointer - (i + 1) * width) & mask), const_cast<u64*>(&values[i]),
+                                   width, MemoryKind::Write, user));
         stack.pointer = bottom;
         return Outcome::Next;
     }
     // One block, so that a fault on its second page leaves the first one unchanged.
     std::array<u8, 320> block{};
     for (std::size_t i = 0; i < values.size(); ++i)
-        for (unsigned b = 0; b < width; ++b)
-            block[bytes - (i + 1) * width + b] = static_cast<u8>(values[i] >> (8 * b));
+        for (unsigned b = 0; b < width; ++b) block[bytes - (i + 1) * width + b] = static_cast<u8>(values[i] >> (8 * b));
     VMXSIM_TRY(core.access(address(bottom), block.data(), bytes, MemoryKind::Write, user));
     stack.pointer = bottom;
     return Outcome::Next;

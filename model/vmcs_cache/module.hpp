@@ -60,6 +60,7 @@ namespace detail {
 /// Holds the port for a base class that comes after it.
 template <class Port>
 struct Holder {
+    Holder(const VmcsCacheParams& params, arch::LineMemory& memory) : port(params, memory) {}
     Port port;
 };
 }  // namespace detail
@@ -70,11 +71,11 @@ class VmcsModule : detail::Holder<Port>, public VmcsTarget {
 public:
     VmcsModule(const sc_core::sc_module_name& name, const VmcsCacheParams& params, arch::LineMemory& memory,
                sc_core::sc_time period)
-        : detail::Holder<Port>{Port(params, memory)}, VmcsTarget(name, this->port, period) {}
+        : detail::Holder<Port>(params, memory), VmcsTarget(name, this->port, period) {}
     Port& held() { return this->port; }
 };
 
-/// The initiator's side: a VmcsPort whose requests go through a socket. The reply's cycles are the delay that the target
+/// The initiator's side, a member of the initiating module: a VmcsPort whose requests go through a socket. The reply's cycles are the delay that the target
 /// annotated, so that what stands between the two (a router, a slower clock) counts.
 class TlmVmcsPort : public arch::VmcsPort {
 public:

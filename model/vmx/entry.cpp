@@ -7,7 +7,6 @@ namespace vmxsim::vmx {
 
 using arch::Field;
 using arch::FieldType;
-using arch::kGenericLayout;
 using arch::VmcsOp;
 
 namespace {
@@ -45,10 +44,7 @@ EntryResult Vmx::try_entry(bool launch) {
     if (!launch && !launched) return failed(fail(5), "BASIC-RESUME-LAUNCHED");
 
     cpu_.cycles += timing_.entry_base;
-    transact({.op = VmcsOp::BulkRead, .vmcs = {vmcs},
-              .lines = kGenericLayout.lines_of(FieldType::Control) | kGenericLayout.lines_of(FieldType::Guest) |
-                       kGenericLayout.lines_of(FieldType::Host),
-              .page = &page_});
+    bulk_read({FieldType::Control, FieldType::Guest, FieldType::Host});
 
     const EntryContext context(page_, capabilities_, cpu_, ram_, vmcs);
     if (const EntryCheck* v = violated_control(context)) return failed(fail(7), v->id);

@@ -54,7 +54,7 @@ struct EntryCheck {
     u8 qualification = 0;
 };
 
-std::span<const EntryCheck> control_checks();        ///< 29.2.1: VM-execution, VM-exit, VM-entry control fields: error 7
+std::span<const EntryCheck> control_checks();  ///< 29.2.1: VM-execution, VM-exit, VM-entry control fields: error 7
 std::span<const EntryCheck> injection_checks();      ///< 29.2.1.3: event injection: error 7
 std::span<const EntryCheck> host_checks();           ///< 29.2.2 to 29.2.4: error 8
 std::span<const EntryCheck> guest_register_checks(); ///< 29.3.1.1, .3, .4: exit 33, as the following

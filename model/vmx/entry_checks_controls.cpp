@@ -89,13 +89,15 @@ constexpr EntryCheck kChecks[] = {
                  implies(!c.has(PrimaryControl::UseTPRShadow), !c.has(SecondaryControl::VirtualInterruptDelivery))),
     VMXSIM_CHECK("CTRL-TPRSH-IPIV", "29.2.1.1",
                  implies(!c.has(PrimaryControl::UseTPRShadow), !c.has(TertiaryControl::IPIVirtualization))),
-    VMXSIM_CHECK("CTRL-X2APIC-APICACC", "29.2.1.1",
-                 implies(c.has(SecondaryControl::VirtualizeX2APICMode),
-                         !c.has(SecondaryControl::VirtualizeAPICAccesses))),
-    VMXSIM_CHECK("CTRL-VID-EXTINT", "29.2.1.1",
-                 implies(c.has(SecondaryControl::VirtualInterruptDelivery), c.has(PinControl::ExternalInterruptExiting))),
-    VMXSIM_CHECK("CTRL-PI-VID", "29.2.1.1",
-                 implies(c.has(PinControl::ProcessPostedInterrupts), c.has(SecondaryControl::VirtualInterruptDelivery))),
+    VMXSIM_CHECK(
+        "CTRL-X2APIC-APICACC", "29.2.1.1",
+        implies(c.has(SecondaryControl::VirtualizeX2APICMode), !c.has(SecondaryControl::VirtualizeAPICAccesses))),
+    VMXSIM_CHECK(
+        "CTRL-VID-EXTINT", "29.2.1.1",
+        implies(c.has(SecondaryControl::VirtualInterruptDelivery), c.has(PinControl::ExternalInterruptExiting))),
+    VMXSIM_CHECK(
+        "CTRL-PI-VID", "29.2.1.1",
+        implies(c.has(PinControl::ProcessPostedInterrupts), c.has(SecondaryControl::VirtualInterruptDelivery))),
     VMXSIM_CHECK("CTRL-PI-ACK", "29.2.1.1",
                  implies(c.has(PinControl::ProcessPostedInterrupts), c.has(ExitControl::AcknowledgeInterruptOnExit))),
     VMXSIM_CHECK("CTRL-PI-VECTOR", "29.2.1.1",
@@ -112,10 +114,10 @@ constexpr EntryCheck kChecks[] = {
                  implies(c.has(TertiaryControl::IPIVirtualization),
                          c.in_width(c.get(Field::PID_POINTER_TABLE) + 8 * c.get(Field::LAST_PID_POINTER_INDEX)))),
     VMXSIM_CHECK("CTRL-VPID-ZERO", "29.2.1.1", implies(c.has(SecondaryControl::EnableVPID), c.controls.vpid.raw != 0)),
-    VMXSIM_CHECK("CTRL-EPTP-MT", "29.2.1.1",
-                 implies(c.has(SecondaryControl::EnableEPT),
-                         ((c.controls.eptp.raw & 7) == 0 && has_ept_cap(c.caps, 8)) ||
-                             ((c.controls.eptp.raw & 7) == 6 && has_ept_cap(c.caps, 14)))),
+    VMXSIM_CHECK(
+        "CTRL-EPTP-MT", "29.2.1.1",
+        implies(c.has(SecondaryControl::EnableEPT), ((c.controls.eptp.raw & 7) == 0 && has_ept_cap(c.caps, 8)) ||
+                                                        ((c.controls.eptp.raw & 7) == 6 && has_ept_cap(c.caps, 14)))),
     VMXSIM_CHECK("CTRL-EPTP-PWL", "29.2.1.1",
                  implies(c.has(SecondaryControl::EnableEPT),
                          ((c.controls.eptp.raw >> 3 & 7) == 3 && has_ept_cap(c.caps, 6)) ||
@@ -137,12 +139,12 @@ constexpr EntryCheck kChecks[] = {
                  implies(c.has(SecondaryControl::EnableVMFunctions),
                          (c.controls.vm_functions & ~c.caps.get(arch::msr::IA32_VMX_VMFUNC)) == 0)),
     VMXSIM_CHECK("CTRL-VMFUNC-EPT", "29.2.1.1", implies(switches_eptp(c), c.has(SecondaryControl::EnableEPT))),
-    VMXSIM_CHECK("CTRL-PTGPA-LOAD", "29.2.1.1",
-                 implies(c.has(SecondaryControl::IntelPTUsesGuestPhysicalAddresses),
-                         c.has(EntryControl::LoadIA32RTITCTL))),
-    VMXSIM_CHECK("CTRL-PTGPA-CLEAR", "29.2.1.1",
-                 implies(c.has(SecondaryControl::IntelPTUsesGuestPhysicalAddresses),
-                         c.has(ExitControl::ClearIA32RTITCTL))),
+    VMXSIM_CHECK(
+        "CTRL-PTGPA-LOAD", "29.2.1.1",
+        implies(c.has(SecondaryControl::IntelPTUsesGuestPhysicalAddresses), c.has(EntryControl::LoadIA32RTITCTL))),
+    VMXSIM_CHECK(
+        "CTRL-PTGPA-CLEAR", "29.2.1.1",
+        implies(c.has(SecondaryControl::IntelPTUsesGuestPhysicalAddresses), c.has(ExitControl::ClearIA32RTITCTL))),
     VMXSIM_CHECK("CTRL-TSCMUL-ZERO", "29.2.1.1",
                  implies(c.has(SecondaryControl::UseTSCScaling), c.controls.tsc_multiplier != 0)),
     VMXSIM_CHECK("CTRL-HLATP-RSVD", "29.2.1.1",
@@ -151,21 +153,21 @@ constexpr EntryCheck kChecks[] = {
     VMXSIM_CHECK("CTRL-HLATP-WIDTH", "29.2.1.1",
                  implies(c.has(TertiaryControl::EnableHLAT),
                          c.in_width(c.get(Field::HYPERVISOR_MANAGED_LINEAR_ADDRESS_TRANSLATION_POINTER)))),
-    VMXSIM_CHECK("CTRL-APICT-VID", "29.2.1.1",
-                 implies(c.has(TertiaryControl::APICTimerVirtualization),
-                         c.has(SecondaryControl::VirtualInterruptDelivery))),
+    VMXSIM_CHECK(
+        "CTRL-APICT-VID", "29.2.1.1",
+        implies(c.has(TertiaryControl::APICTimerVirtualization), c.has(SecondaryControl::VirtualInterruptDelivery))),
     VMXSIM_CHECK("CTRL-APICT-RDTSC", "29.2.1.1",
                  implies(c.has(TertiaryControl::APICTimerVirtualization), !c.has(PrimaryControl::RDTSCExiting))),
-    VMXSIM_CHECK("CTRL-APICT-VECTOR", "29.2.1.1",
-                 implies(c.has(TertiaryControl::APICTimerVirtualization),
-                         c.get(Field::GUEST_APIC_TIMER_VECTOR) <= 0xff)),
+    VMXSIM_CHECK(
+        "CTRL-APICT-VECTOR", "29.2.1.1",
+        implies(c.has(TertiaryControl::APICTimerVirtualization), c.get(Field::GUEST_APIC_TIMER_VECTOR) <= 0xff)),
     // VM-exit controls
     VMXSIM_CHECK("CTRL-EXIT-RSVD0", "29.2.1.2", !allowed_exit(c.caps).misses(c.controls.exit.raw)),
     VMXSIM_CHECK("CTRL-EXIT-RSVD1", "29.2.1.2", !allowed_exit(c.caps).exceeds(c.controls.exit.raw)),
     VMXSIM_CHECK("CTRL-EXIT2-RSVD", "29.2.1.2", !allowed_exit2(c.caps).exceeds(c.exit2.raw)),
-    VMXSIM_CHECK("CTRL-EXIT-PREEMPT", "29.2.1.2",
-                 implies(!c.has(PinControl::ActivateVMXPreemptionTimer),
-                         !c.has(ExitControl::SaveVMXPreemptionTimerValue))),
+    VMXSIM_CHECK(
+        "CTRL-EXIT-PREEMPT", "29.2.1.2",
+        implies(!c.has(PinControl::ActivateVMXPreemptionTimer), !c.has(ExitControl::SaveVMXPreemptionTimerValue))),
     AREA_ROWS("CTRL-EXIT-STORE", "29.2.1.2", VM_EXIT_MSR_STORE_ADDR, VM_EXIT_MSR_STORE_COUNT),
     AREA_ROWS("CTRL-EXIT-LOAD", "29.2.1.2", VM_EXIT_MSR_LOAD_ADDR, VM_EXIT_MSR_LOAD_COUNT),
     // VM-entry controls

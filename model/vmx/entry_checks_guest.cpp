@@ -46,14 +46,12 @@ constexpr EntryCheck kChecks[] = {
     VMXSIM_CHECK("GUEST-CR0-FIXED1", "29.3.1.1",
                  (cr0_of(c) & ~c.caps.get(arch::msr::IA32_VMX_CR0_FIXED1) & ~(cr0::NW | cr0::CD)) == 0),
     VMXSIM_CHECK("GUEST-CR0-PG-PE", "29.3.1.1", implies(cr0_of(c) & cr0::PG, cr0_of(c) & cr0::PE)),
-    VMXSIM_CHECK("GUEST-CR4-FIXED0", "29.3.1.1",
-                 (c.caps.get(arch::msr::IA32_VMX_CR4_FIXED0) & ~cr4_of(c)) == 0),
-    VMXSIM_CHECK("GUEST-CR4-FIXED1", "29.3.1.1",
-                 (cr4_of(c) & ~c.caps.get(arch::msr::IA32_VMX_CR4_FIXED1)) == 0),
+    VMXSIM_CHECK("GUEST-CR4-FIXED0", "29.3.1.1", (c.caps.get(arch::msr::IA32_VMX_CR4_FIXED0) & ~cr4_of(c)) == 0),
+    VMXSIM_CHECK("GUEST-CR4-FIXED1", "29.3.1.1", (cr4_of(c) & ~c.caps.get(arch::msr::IA32_VMX_CR4_FIXED1)) == 0),
     VMXSIM_CHECK("GUEST-CET-WP", "29.3.1.1", implies(cr4_of(c) & kCet, cr0_of(c) & cr0::WP)),
-    VMXSIM_CHECK("GUEST-DEBUGCTL", "29.3.1.1",
-                 implies(c.has(EntryControl::LoadDebugControls),
-                         (c.get(Field::GUEST_IA32_DEBUGCTL) & ~kDebugctlDefined) == 0)),
+    VMXSIM_CHECK(
+        "GUEST-DEBUGCTL", "29.3.1.1",
+        implies(c.has(EntryControl::LoadDebugControls), (c.get(Field::GUEST_IA32_DEBUGCTL) & ~kDebugctlDefined) == 0)),
     VMXSIM_CHECK("GUEST-64-PG", "29.3.1.1", implies(c.guest64(), cr0_of(c) & cr0::PG)),
     VMXSIM_CHECK("GUEST-64-PAE", "29.3.1.1", implies(c.guest64(), cr4_of(c) & cr4::PAE)),
     VMXSIM_CHECK("GUEST-32-PCIDE", "29.3.1.1", implies(!c.guest64(), !(cr4_of(c) & cr4::PCIDE))),
@@ -74,14 +72,15 @@ constexpr EntryCheck kChecks[] = {
                  implies(efer_loaded(c), (c.get(Field::GUEST_IA32_EFER) & ~kEferDefined) == 0)),
     VMXSIM_CHECK("GUEST-EFER-LMA", "29.3.1.1",
                  implies(efer_loaded(c), ((c.get(Field::GUEST_IA32_EFER) & efer::LMA) != 0) == c.guest64())),
-    VMXSIM_CHECK("GUEST-EFER-LME", "29.3.1.1",
-                 implies(efer_loaded(c) && (cr0_of(c) & cr0::PG),
-                         ((c.get(Field::GUEST_IA32_EFER) & efer::LMA) != 0) ==
-                             ((c.get(Field::GUEST_IA32_EFER) & efer::LME) != 0))),
+    VMXSIM_CHECK(
+        "GUEST-EFER-LME", "29.3.1.1",
+        implies(efer_loaded(c) && (cr0_of(c) & cr0::PG), ((c.get(Field::GUEST_IA32_EFER) & efer::LMA) != 0) ==
+                                                             ((c.get(Field::GUEST_IA32_EFER) & efer::LME) != 0))),
     VMXSIM_CHECK("GUEST-BNDCFGS-RSVD", "29.3.1.1",
                  implies(c.has(EntryControl::LoadIA32BNDCFGS), c.aligned(Field::GUEST_BNDCFGS, 0xffc))),
-    VMXSIM_CHECK("GUEST-BNDCFGS-CANON", "29.3.1.1",
-                 implies(c.has(EntryControl::LoadIA32BNDCFGS), canonical(c.caps, c.get(Field::GUEST_BNDCFGS) & ~u64{0xfff}))),
+    VMXSIM_CHECK(
+        "GUEST-BNDCFGS-CANON", "29.3.1.1",
+        implies(c.has(EntryControl::LoadIA32BNDCFGS), canonical(c.caps, c.get(Field::GUEST_BNDCFGS) & ~u64{0xfff}))),
     VMXSIM_CHECK("GUEST-SCET-RSVD", "29.3.1.1", implies(cet(c), (c.get(Field::GUEST_S_CET) & 0x3c0) == 0)),
     VMXSIM_CHECK("GUEST-SCET-SUPTRK", "29.3.1.1", implies(cet(c), (c.get(Field::GUEST_S_CET) >> 10 & 3) != 3)),
     VMXSIM_CHECK("GUEST-PKRS", "29.3.1.1",
@@ -89,8 +88,11 @@ constexpr EntryCheck kChecks[] = {
     VMXSIM_CHECK("GUEST-UINV", "29.3.1.1", implies(c.has(EntryControl::LoadUINV), c.get(Field::GUEST_UINV) <= 0xff)),
     VMXSIM_CHECK("GUEST-FRED-CONFIG-RSVD", "29.3.1.1",
                  implies(fred(c), c.aligned(Field::GUEST_IA32_FRED_CONFIG, 0x834))),
-    VMXSIM_CHECK("GUEST-FRED-CONFIG-CANON", "29.3.1.1", implies(fred(c), c.is_canonical(Field::GUEST_IA32_FRED_CONFIG))),
-    FRED_ROWS(1), FRED_ROWS(2), FRED_ROWS(3),
+    VMXSIM_CHECK("GUEST-FRED-CONFIG-CANON", "29.3.1.1",
+                 implies(fred(c), c.is_canonical(Field::GUEST_IA32_FRED_CONFIG))),
+    FRED_ROWS(1),
+    FRED_ROWS(2),
+    FRED_ROWS(3),
     // Descriptor tables
     VMXSIM_CHECK("GUEST-GDTR-BASE", "29.3.1.3", c.is_canonical(Field::GUEST_GDTR_BASE)),
     VMXSIM_CHECK("GUEST-GDTR-LIMIT", "29.3.1.3", c.get(Field::GUEST_GDTR_LIMIT) <= 0xffff),
@@ -107,7 +109,8 @@ constexpr EntryCheck kChecks[] = {
                  implies(c.injects(EventType::ExternalInterrupt), rflags_of(c) & rflags::IF)),
     VMXSIM_CHECK("GUEST-SSP-ALIGN", "29.3.1.4", implies(cet(c), c.aligned(Field::GUEST_SSP, 3))),
     VMXSIM_CHECK("GUEST-SSP-SIGN", "29.3.1.4", implies(cet(c), sign_bits_equal(c, c.get(Field::GUEST_SSP)))),
-    VMXSIM_CHECK("GUEST-SSP-HIGH", "29.3.1.4", implies(cet(c) && !to_64bit_code(c), high(c.get(Field::GUEST_SSP)) == 0)),
+    VMXSIM_CHECK("GUEST-SSP-HIGH", "29.3.1.4",
+                 implies(cet(c) && !to_64bit_code(c), high(c.get(Field::GUEST_SSP)) == 0)),
 };
 
 #undef FRED_ROWS

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Checks on guest non-register state (SDM 29.3.1.5) and page-directory-pointer-table entries (29.3.1.6). Failure: VM exit
-// 33 with the qualification of the row: 2 PDPTE, 3 NMI injection under blocking by STI, 4 VMCS link pointer.
+// Checks on guest non-register state (SDM 29.3.1.5) and page-directory-pointer-table entries (29.3.1.6). Failure: VM
+// exit 33 with the qualification of the row: 2 PDPTE, 3 NMI injection under blocking by STI, 4 VMCS link pointer.
 #include "model/vmx/entry_checks.hpp"
 
 namespace vmxsim::vmx {

@@ -98,6 +98,10 @@ bool Vmx::pending_exit(ExitInfo& info) {
     }
     // The boundary behind the VM entry itself; the exit is pending on the next one (28.5.2).
     if (mtf_ == Mtf::AfterInstruction) mtf_ = Mtf::Due;
+    // Debug traps of the instruction before come next (28.2, table of priorities); the exits below wait behind them.
+    constexpr u64 kTraps = 0x400f;  // BS, B3-B0
+    if ((cpu_.pending_debug & kTraps) && !(cpu_.blocking & blocking::MOV_SS) && cpu_.activity == ActivityState::Active)
+        return false;
     if (cpu_.cycles >= timer_deadline_) return due(ExitReason::PREEMPTION_TIMER);
     const u32 interruptibility = cpu_.blocking & (blocking::STI | blocking::MOV_SS);
     if (controls_.has(PrimaryControl::NMIWindowExiting) && !interruptibility && !(cpu_.blocking & blocking::NMI))

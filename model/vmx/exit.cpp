@@ -7,7 +7,6 @@ namespace vmxsim::vmx {
 
 using arch::Field;
 using arch::FieldType;
-using arch::kGenericLayout;
 using arch::VmcsOp;
 
 /// VM-exit information fields (30.2). Undefined ones are zero.
@@ -42,9 +41,7 @@ void Vmx::exit(const ExitInfo& info) {
                         .encoding = arch::encoding_of(Field::VM_INSTRUCTION_ERROR)}).data);
     record_exit(info);
     save_guest_state(info);
-    transact({.op = VmcsOp::BulkWrite, .vmcs = vmcs,
-              .lines = kGenericLayout.lines_of(FieldType::Guest) | kGenericLayout.lines_of(FieldType::ReadOnly),
-              .page = &page_});
+    bulk_write({FieldType::Guest, FieldType::ReadOnly});
     // 30.2: the valid bit of the injected event is cleared.
     const u64 inject = page_.get(Field::VM_ENTRY_INTR_INFO_FIELD) & 0x7fffffff;
     page_.set(Field::VM_ENTRY_INTR_INFO_FIELD, inject);
@@ -71,8 +68,7 @@ void Vmx::exit(const ExitInfo& info) {
         cpu_.vmx.non_root = false;
         abort(kSavingMsrs);
     } else {
-        transact({.op = VmcsOp::BulkRead, .vmcs = vmcs, .lines = kGenericLayout.lines_of(FieldType::Host),
-                  .page = &page_});
+        bulk_read({FieldType::Host});
         load_host_state(nmi_blocked);
     }
     ledger_.charge(kRootCode, cpu_.cycles);

@@ -5,7 +5,8 @@
 namespace vmxsim::vmx {
 namespace {
 
-/// VMCS that the access concerns: the current one, in non-root operation the one that the link pointer names (SDM 27.10).
+/// VMCS that the access concerns: the current one, in non-root operation the one that the link pointer names
+/// (SDM 27.10).
 u64 target(const CpuState& cpu, const ActiveControls& controls) {
     return cpu.vmx.non_root ? controls.link_pointer : cpu.vmx.current_vmcs;
 }

@@ -8,8 +8,8 @@
 
 namespace vmxsim::vmx {
 
-/// By field: whether VMREAD and VMWRITE support it. Throws std::logic_error where a row of the field table names a feature
-/// that is not known here.
+/// By field: whether VMREAD and VMWRITE support it. Throws std::logic_error where a row of the field table names a
+/// feature that is not known here.
 std::array<bool, arch::kFieldCount> supported_fields(const arch::Capabilities& capabilities);
 
 }  // namespace vmxsim::vmx

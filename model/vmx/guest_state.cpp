@@ -14,8 +14,11 @@ namespace {
 struct SegmentFields {
     Field selector, base, limit, rights;
 };
-#define VMXSIM_SEGMENT(seg) \
-    {Field::GUEST_##seg##_SELECTOR, Field::GUEST_##seg##_BASE, Field::GUEST_##seg##_LIMIT, Field::GUEST_##seg##_AR_BYTES}
+#define VMXSIM_SEGMENT(seg)                                                                   \
+    {                                                                                         \
+        Field::GUEST_##seg##_SELECTOR, Field::GUEST_##seg##_BASE, Field::GUEST_##seg##_LIMIT, \
+            Field::GUEST_##seg##_AR_BYTES                                                     \
+    }
 constexpr SegmentFields kSegments[kSegCount] = {VMXSIM_SEGMENT(ES), VMXSIM_SEGMENT(CS),   VMXSIM_SEGMENT(SS),
                                                 VMXSIM_SEGMENT(DS), VMXSIM_SEGMENT(FS),   VMXSIM_SEGMENT(GS),
                                                 VMXSIM_SEGMENT(LDTR), VMXSIM_SEGMENT(TR)};
@@ -75,7 +78,8 @@ void Vmx::load_guest_segments() {
         s.limit = static_cast<u32>(page_.get(kSegments[i].limit));
         s.ar.raw = static_cast<u32>(page_.get(kSegments[i].rights)) & kRightsDefined;
         if (!s.ar.unusable()) continue;
-        // 29.3.2.2: of an unusable register a base stays 32 bits wide (not FS, GS); SS gets B = 1, a 16-byte aligned base.
+        // 29.3.2.2: of an unusable register a base stays 32 bits wide (not FS, GS); SS gets B = 1, a 16-byte aligned
+        // base.
         if (i == SS || i == DS || i == ES) s.base &= 0xffffffff;
         if (i == SS) {
             s.base &= ~u64{15};

@@ -13,7 +13,7 @@ constexpr u32 kShadowBit = u32{1} << 31;  ///< shadow-VMCS indicator in a region
 
 Vmx::Vmx(const Dependencies& d)
     : cpu_(d.cpu), vmcs_(d.vmcs), ram_(d.ram), translations_(d.translations), capabilities_(d.capabilities),
-      timing_(d.timing), ledger_(d.ledger), exists_(supported_fields(d.capabilities)) {}
+      timing_(d.timing), ledger_(d.ledger), exists_(supported_fields(d.capabilities)), layout_(*d.layout) {}
 
 arch::VmcsReply Vmx::transact(const arch::VmcsRequest& request) {
     const arch::VmcsReply reply = vmcs_.transact(request);

@@ -52,7 +52,8 @@ bool Vmx::intercept_rdtscp(ExitInfo& info) const {
 }
 
 bool Vmx::intercept_monitor(ExitInfo& info) const {
-    return non_root() && controls_.has(PrimaryControl::MONITORExiting) && exit_with(info, ExitReason::MONITOR_INSTRUCTION);
+    return non_root() && controls_.has(PrimaryControl::MONITORExiting) &&
+           exit_with(info, ExitReason::MONITOR_INSTRUCTION);
 }
 
 bool Vmx::intercept_mwait(bool armed, ExitInfo& info) const {

@@ -16,7 +16,8 @@ bool eptp_acceptable(const arch::Capabilities& c, u64 eptp) {
 
 VmxResult Vmx::invept(u64 type, u64 eptp) {
     cpu_.cycles += timing_.invept;
-    const bool supported = (type == 1 && has_ept_cap(capabilities_, 25)) || (type == 2 && has_ept_cap(capabilities_, 26));
+    const bool supported =
+        (type == 1 && has_ept_cap(capabilities_, 25)) || (type == 2 && has_ept_cap(capabilities_, 26));
     if (!supported) return fail(28);
     if (type == 2) {
         translations_.flush_everything();
@@ -70,9 +71,11 @@ VmxResult Vmx::vmfunc(ExitInfo& exit, bool& exits) {
     page_.set(arch::Field::EPT_POINTER, eptp);
     transact({.op = arch::VmcsOp::Write, .vmcs = {cpu_.vmx.current_vmcs},
               .encoding = arch::encoding_of(arch::Field::EPT_POINTER), .data = eptp});
-    if (field_exists(arch::Field::EPTP_INDEX))
+    if (field_exists(arch::Field::EPTP_INDEX)) {
+        page_.set(arch::Field::EPTP_INDEX, index);
         transact({.op = arch::VmcsOp::Write, .vmcs = {cpu_.vmx.current_vmcs},
                   .encoding = arch::encoding_of(arch::Field::EPTP_INDEX), .data = index});
+    }
     if (!controls_.has(arch::SecondaryControl::EnableVPID)) translations_.flush_vpid({}, false);
     return {};
 }

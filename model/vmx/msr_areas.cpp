@@ -47,7 +47,8 @@ u32 Vmx::store_msrs(u64 area, u32 count) {
         const HostPhysical entry{area + i * kEntryBytes};
         const auto index = static_cast<u32>(ram_.read(entry, 4));
         u64 value = 0;
-        if (ram_.read(entry + 4, 4) != 0 || is_x2apic(index) || index == kSmbase || !store_msr(index, value)) return i + 1;
+        if (ram_.read(entry + 4, 4) != 0 || is_x2apic(index) || index == kSmbase || !store_msr(index, value))
+            return i + 1;
         ram_.write(entry + 8, 8, value);
     }
     return 0;

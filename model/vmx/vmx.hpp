@@ -5,6 +5,7 @@
 // the nested unit, which in VMX root mode is "software" and uses the same instructions at the same cost.
 // Every function that takes time adds it to CpuState::cycles, from VmxTiming and from the VMCS port's replies.
 #pragma once
+#include <initializer_list>
 #include <optional>
 #include <span>
 
@@ -128,6 +129,7 @@ public:
         const arch::Capabilities& capabilities;
         const VmxTiming& timing;
         Ledger& ledger;
+        const arch::VmcsLayout* layout = &arch::kGenericLayout;  ///< of the pages of the port's bulk transfers
     };
     explicit Vmx(const Dependencies& dependencies);
 
@@ -229,12 +231,15 @@ public:
     /// Whether VMREAD and VMWRITE know the field on this processor (SDM 27.11.2).
     bool field_exists(arch::Field field) const { return exists_[arch::index_of(field)]; }
 
-    /// Reads a field of the current VMCS without cost or effect on the cache's statistics beyond a read. For tests, messages.
+    /// Reads a field of the current VMCS without cost or effect on the cache's statistics beyond a read. For tests,
+    /// messages.
     u64 peek(arch::Field field);
 
 private:
     // Instructions
     arch::VmcsReply transact(const arch::VmcsRequest& request);
+    void bulk_read(std::initializer_list<arch::FieldType> types);   ///< into page_
+    void bulk_write(std::initializer_list<arch::FieldType> types);  ///< from page_
     VmxResult fail(u8 error) const;  ///< VMfail(n), SDM 33.2
     bool acceptable_region(u64 pointer) const;
     bool code_allows_vmx() const;
@@ -276,7 +281,9 @@ private:
     ActiveControls controls_;
     MsrPort* msrs_ = nullptr;
     std::array<bool, arch::kFieldCount> exists_{};
-    arch::VmcsPage page_;  ///< the current VMCS's lines as of the last VM entry or exit
+    arch::VmcsPage page_;  ///< the current VMCS's fields as of the last VM entry or exit, in the generic layout
+    const arch::VmcsLayout& layout_;
+    arch::VmcsPage raw_;   ///< the same in the port's layout, where that is another one
     bool current_is_shadow_ = false;  ///< bit 31 of the current VMCS's first dword, as VMPTRLD met it
     u32 abort_indicator_ = 0;
     u64 timer_deadline_ = ~u64{0};
@@ -289,8 +296,8 @@ private:
 class RootAgent {
 public:
     virtual ~RootAgent() = default;
-    /// The core has taken a VM exit (or a VM entry of the agent's ended in one). The agent handles it and enters a guest
-    /// again by Vmx::vmresume(), or stops the machine. Returns what the entry asks the core to inject.
+    /// The core has taken a VM exit (or a VM entry of the agent's ended in one). The agent handles it and enters a
+    /// guest again by Vmx::vmresume(), or stops the machine. Returns what the entry asks the core to inject.
     virtual std::optional<Event> vm_exit_taken() = 0;
     /// True once the agent has stopped the machine (the L1 hypervisor is finished or broken); `reason` for the user.
     virtual bool stopped() const = 0;

@@ -182,8 +182,6 @@ vmx::CpuState load_multiboot(memory::PhysicalMemory& memory, const GuestMemory& 
             throw LoadError(image.name, "the image does not fit into " + size, "more memory");
         placement.take(s.address, s.end());
     }
-    // The PC's hole is RAM here, but not reported as such: nothing is placed there that the image did not ask for.
-    placement.take(kLowEnd, kHigh);
 
     std::vector<u64> addresses;
     for (const BootFile& module : modules) {
@@ -195,6 +193,7 @@ vmx::CpuState load_multiboot(memory::PhysicalMemory& memory, const GuestMemory& 
     }
 
     const u64 bytes = make_information(0, where.bytes, image, modules, addresses).bytes().size();
+    // Not into the PC's hole between the two: it is RAM here, but not reported as such.
     u64 at = placement.find(bytes, kFirstInformationPage, kLowEnd);
     if (at == 0) at = placement.find(bytes, kHigh, placement.limit());
     if (at == 0) throw LoadError(image.name, "no room for command line and memory map in " + size, "more memory");

@@ -10,7 +10,10 @@ using namespace vmxsim::vmx;
 namespace {
 
 bool gp0(Machine& m, Outcome o) { return o == Outcome::Fault && m.fault().vector == 13 && m.fault().error_code == 0; }
-Outcome mov_cr(Machine& m, unsigned cr, u64 value) { m.r(RAX) = value; return m.run({0x0f, 0x22, static_cast<u8>(0xc0 | cr << 3)}); }
+Outcome mov_cr(Machine& m, unsigned cr, u64 value) {
+    m.r(RAX) = value;
+    return m.run({0x0f, 0x22, static_cast<u8>(0xc0 | cr << 3)});
+}
 
 }  // namespace
 
@@ -19,8 +22,8 @@ BOOST_AUTO_TEST_SUITE(control_registers)
 BOOST_AUTO_TEST_CASE(cr0_refuses_impossible_combinations) {
     Machine m;
     const u64 base = m.core.state.cr0;
-    BOOST_TEST(gp0(m, mov_cr(m, 0, cr0::PG)));            // PG without PE
-    BOOST_TEST(gp0(m, mov_cr(m, 0, base | cr0::NW)));     // NW without CD
+    BOOST_TEST(gp0(m, mov_cr(m, 0, cr0::PG)));         // PG without PE
+    BOOST_TEST(gp0(m, mov_cr(m, 0, base | cr0::NW)));  // NW without CD
     m.long64();
     BOOST_TEST(gp0(m, mov_cr(m, 0, m.core.state.cr0 | u64{1} << 32)));
     BOOST_TEST(gp0(m, mov_cr(m, 0, m.core.state.cr0 & ~cr0::PG)));  // paging off in 64-bit code
@@ -89,7 +92,8 @@ BOOST_AUTO_TEST_CASE(cr3_with_bit_63_keeps_translations_under_pcide) {
 BOOST_AUTO_TEST_CASE(cr4_has_the_bits_that_cpuid_names) {
     Machine m;
     m.long64();
-    BOOST_TEST((mov_cr(m, 4, cr4::PAE | cr4::SMEP | cr4::SMAP | cr4::UMIP | cr4::FSGSBASE | cr4::OSXSAVE) == Outcome::Jump));
+    BOOST_TEST(
+        (mov_cr(m, 4, cr4::PAE | cr4::SMEP | cr4::SMAP | cr4::UMIP | cr4::FSGSBASE | cr4::OSXSAVE) == Outcome::Jump));
     BOOST_TEST(gp0(m, mov_cr(m, 4, cr4::PAE | cr4::LA57)));
     BOOST_TEST(gp0(m, mov_cr(m, 4, cr4::PAE | cr4::PKE)));
     BOOST_TEST(gp0(m, mov_cr(m, 4, cr4::PAE | u64{1} << 40)));

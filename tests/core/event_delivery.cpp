@@ -12,9 +12,24 @@ namespace {
 constexpr u64 kHandler = 0x24000;
 constexpr u8 kInterruptGate = 14, kTrapGate = 15, kTaskGate = 5;
 
-Event exception(u8 vector) { Event e; e.vector = vector; return e; }
-Event exception(u8 vector, u32 code) { Event e = exception(vector); e.has_error_code = true; e.error_code = code; return e; }
-Event of_type(arch::EventType type, u8 vector, u8 length = 0) { Event e; e.vector = vector; e.type = type; e.instruction_length = length; return e; }
+Event exception(u8 vector) {
+    Event e;
+    e.vector = vector;
+    return e;
+}
+Event exception(u8 vector, u32 code) {
+    Event e = exception(vector);
+    e.has_error_code = true;
+    e.error_code = code;
+    return e;
+}
+Event of_type(arch::EventType type, u8 vector, u8 length = 0) {
+    Event e;
+    e.vector = vector;
+    e.type = type;
+    e.instruction_length = length;
+    return e;
+}
 
 }  // namespace
 
@@ -31,7 +46,7 @@ BOOST_AUTO_TEST_CASE(real_mode_pushes_three_words_and_clears_if_tf_ac) {
     BOOST_TEST(m.core.state.rip == 0x2340u);
     BOOST_TEST(m.r(RSP) == 0x1000u - 6);
     const u64 sp = kStack + 0x1000 - 6;
-    BOOST_TEST(m.peek(sp, 2) == 2u);                      // IP behind INT 21h
+    BOOST_TEST(m.peek(sp, 2) == 2u);  // IP behind INT 21h
     BOOST_TEST(m.peek(sp + 2, 2) == kCode >> 4);
     BOOST_TEST(m.peek(sp + 4, 2) == (2u | rflags::IF | rflags::TF | rflags::CF));
     BOOST_TEST(m.core.state.rflags == (2u | rflags::CF));
@@ -54,7 +69,8 @@ BOOST_AUTO_TEST_CASE(a_32_bit_interrupt_gate_pushes_flags_cs_eip_and_error_code_
     BOOST_TEST(m.peek(kStack - 16, 4) == 0x1234u);
     BOOST_TEST(m.peek(kStack - 12, 4) == kCode);
     BOOST_TEST(m.peek(kStack - 8, 4) == kCode0);
-    BOOST_TEST(m.peek(kStack - 4, 4) == (2u | rflags::IF | rflags::NT | rflags::RF), "RF is set in the image of a fault");
+    BOOST_TEST(m.peek(kStack - 4, 4) == (2u | rflags::IF | rflags::NT | rflags::RF),
+               "RF is set in the image of a fault");
     BOOST_TEST(m.core.state.rflags == 2u);
 }
 
@@ -104,7 +120,8 @@ BOOST_AUTO_TEST_CASE(virtual_8086_mode_pushes_its_data_segments_and_nulls_them) 
     CpuState& s = m.core.state;
     s.rflags |= rflags::VM;
     for (Segment& seg : s.seg) seg.ar.raw = seg.ar.raw;  // TR and LDTR stay
-    for (const Seg seg : {ES, CS, SS, DS, FS, GS}) s.seg[seg] = {static_cast<u16>(0x100 + seg), {0xf3}, 0xffff, u64{0x100u + seg} << 4};
+    for (const Seg seg : {ES, CS, SS, DS, FS, GS})
+        s.seg[seg] = {static_cast<u16>(0x100 + seg), {0xf3}, 0xffff, u64{0x100u + seg} << 4};
     s.rip = 0x44;
     s.r[RSP] = 0x800;
     m.gate(13, kCode0, kHandler, kInterruptGate);
@@ -242,7 +259,10 @@ BOOST_AUTO_TEST_CASE(a_bad_stack_in_the_tss_is_an_invalid_tss_fault) {
     m.descriptor(kFree, 0, 0xfffff, 0xc09b);
     m.descriptor(kConforming, 0, 0xfffff, 0xc0ff);  // conforming, DPL 3: runs at level 3 on the current stack
     m.gate(10, kConforming, kHandler + 0x100, kInterruptGate);
-    const struct { u16 ss; u32 error; } rows[] = {{0, 1}, {0x8f8, 0x8f9}, {kFree, kFree | 1u}, {kData3, (kData3 & 0xfffcu) | 1u}};
+    const struct {
+        u16 ss;
+        u32 error;
+    } rows[] = {{0, 1}, {0x8f8, 0x8f9}, {kFree, kFree | 1u}, {kData3, (kData3 & 0xfffcu) | 1u}};
     for (const auto& row : rows) {
         m.protected32(3);
         m.poke(kTssBase + 8, row.ss, 2);

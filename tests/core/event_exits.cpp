@@ -17,8 +17,17 @@ namespace {
 
 constexpr u64 kHandler = 0x24000;
 
-Event exception(u8 vector) { Event e; e.vector = vector; return e; }
-Event exception(u8 vector, u32 code) { Event e = exception(vector); e.has_error_code = true; e.error_code = code; return e; }
+Event exception(u8 vector) {
+    Event e;
+    e.vector = vector;
+    return e;
+}
+Event exception(u8 vector, u32 code) {
+    Event e = exception(vector);
+    e.has_error_code = true;
+    e.error_code = code;
+    return e;
+}
 
 struct Guest : Machine {
     explicit Guest(u32 exception_bitmap) {
@@ -165,7 +174,8 @@ BOOST_AUTO_TEST_CASE(an_iret_that_faults_reports_nmi_unblocking) {
 
 BOOST_AUTO_TEST_CASE(a_task_gate_in_a_guest_is_a_task_switch_exit) {
     Machine m;
-    m.secondary = u64{1} << static_cast<u8>(arch::SecondaryControl::UnrestrictedGuest) | u64{1} << static_cast<u8>(arch::SecondaryControl::EnableEPT);
+    m.secondary = u64{1} << static_cast<u8>(arch::SecondaryControl::UnrestrictedGuest) |
+                  u64{1} << static_cast<u8>(arch::SecondaryControl::EnableEPT);
     m.long64();
     m.vmxon();
     m.prepare_vmcs();
@@ -189,6 +199,106 @@ BOOST_AUTO_TEST_CASE(a_task_gate_in_a_guest_is_a_task_switch_exit) {
     BOOST_TEST(m.field(Field::VM_EXIT_REASON) == 9u);
     BOOST_TEST(m.field(Field::EXIT_QUALIFICATION) == (kTss | 3u << 30));
     BOOST_TEST(m.field(Field::IDT_VECTORING_INFO_FIELD) == (0x20u | 1u << 31));
+}
+
+namespace {
+
+/// A 64-bit guest under identity EPT of 4-KiB pages for the first 2 MiB.
+struct EptGuest : Machine {
+    static constexpr u64 kEpt = 0x70000;
+    EptGuest() {
+        secondary = u64{1} << static_cast<u8>(arch::SecondaryControl::EnableEPT);
+        long64();
+        vmxon();
+        prepare_vmcs();
+        for (u64 i = 0; i < 3; ++i) poke(kEpt + 0x1000 * i, (kEpt + 0x1000 * (i + 1)) | 7, 8);
+        for (u64 i = 0; i < 512; ++i) rights(i << 12, 7);
+        field(Field::EPT_POINTER, kEpt | 3 << 3 | 6);
+        enter();
+    }
+    void rights(u64 page, u64 rwx) { poke(kEpt + 0x3000 + (page >> 12) * 8, page | 6 << 3 | rwx, 8); }
+};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(an_ept_violation_during_delivery_records_the_event_and_its_error_code) {
+    EptGuest m;
+    m.gate(13, kCode64, kHandler, 14);
+    m.rights(kStack - 0x1000, 5);  // the stack's page is read-only
+    m.core.deliver(exception(13, 0x88));
+    BOOST_TEST(!m.core.state.vmx.non_root);
+    BOOST_TEST(m.field(Field::VM_EXIT_REASON) == 48u);
+    BOOST_TEST((m.field(Field::EXIT_QUALIFICATION) & 7) == 2u);
+    BOOST_TEST(m.field(Field::GUEST_LINEAR_ADDRESS) == kStack - 48);
+    BOOST_TEST(m.field(Field::GUEST_PHYSICAL_ADDRESS) == kStack - 48);
+    BOOST_TEST(m.field(Field::IDT_VECTORING_INFO_FIELD) == (13u | 3u << 8 | 1u << 11 | 1u << 31));
+    BOOST_TEST(m.field(Field::IDT_VECTORING_ERROR_CODE) == 0x88u);
+    BOOST_TEST(m.field(Field::GUEST_RIP) == kCode);
+    BOOST_TEST(m.field(Field::GUEST_RSP) == kStack);
+}
+
+BOOST_AUTO_TEST_CASE(an_ept_violation_during_int_n_records_its_length) {
+    EptGuest m;
+    m.gate(0x33, kCode64, kHandler, 14);
+    m.rights(kStack - 0x1000, 5);
+    m.run_and_deliver({0xcd, 0x33});
+    BOOST_TEST(m.field(Field::IDT_VECTORING_INFO_FIELD) == (0x33u | 4u << 8 | 1u << 31));
+    BOOST_TEST(m.field(Field::VM_EXIT_INSTRUCTION_LEN) == 2u);
+    BOOST_TEST(m.field(Field::GUEST_RIP) == kCode);
+}
+
+BOOST_AUTO_TEST_CASE(an_ept_violation_of_iret_reports_nmi_unblocking) {
+    EptGuest m;
+    m.core.state.blocking = blocking::NMI;
+    m.r(RSP) = kStack;
+    m.rights(kStack, 0);
+    BOOST_TEST((m.run({0x48, 0xcf}) == Outcome::VmExit));
+    BOOST_TEST((m.exit().reason == ExitReason::EPT_VIOLATION));
+    BOOST_TEST((m.exit().qualification & 1u << 12) != 0u);
+    BOOST_TEST(m.core.state.blocking == 0u);
+    BOOST_TEST((m.run({0x48, 0xcf}) == Outcome::VmExit));
+    BOOST_TEST((m.exit().qualification & 1u << 12) == 0u, "NMIs were not blocked the second time");
+}
+
+BOOST_AUTO_TEST_CASE(a_pdpte_load_passes_through_ept) {
+    EptGuest m;
+    m.core.state.efer = 0;  // as if in PAE paging: CR3 names four pointers
+    m.core.state.seg[CS].ar.raw = 0xc09b;
+    m.core.context_changed();
+    m.poke(kData, (kPages + 0x2000) | 1, 8);
+    for (u64 at = kData + 8; at < kData + 32; at += 8) m.poke(at, 0, 8);
+    m.r(RAX) = kData;
+    BOOST_TEST((m.run({0x0f, 0x22, 0xd8}) == Outcome::Jump));
+    BOOST_TEST(m.core.state.pdpte[0] == ((kPages + 0x2000) | 1));
+    m.rights(kData + 0x1000, 0);
+    m.r(RAX) = kData + 0x1000;
+    const std::initializer_list<u8> again = {0x0f, 0x22, 0xd8};
+    BOOST_TEST((m.run(again) == Outcome::VmExit));
+    BOOST_TEST((m.exit().reason == ExitReason::EPT_VIOLATION));
+    BOOST_TEST(m.exit().guest_physical == kData + 0x1000);
+    BOOST_TEST((m.exit().qualification & 0x81) == 1u, "a read without linear address");
+    BOOST_TEST(m.core.state.cr3 == kData);
+}
+
+BOOST_AUTO_TEST_CASE(msr_areas_reach_the_cores_msrs) {
+    Guest m(0);
+    m.run({0x0f, 0xa2});
+    m.core.take_vm_exit();
+    constexpr u64 kArea = 0x5c000;
+    m.poke(kArea, 0x200, 8);  // IA32_MTRR_PHYSBASE0: not part of CpuState
+    m.poke(kArea + 8, 0x1006, 8);
+    m.field(Field::VM_ENTRY_MSR_LOAD_ADDR, kArea);
+    m.field(Field::VM_ENTRY_MSR_LOAD_COUNT, 1);
+    BOOST_TEST((m.run({0x0f, 0x01, 0xc3}) == Outcome::Jump));
+    BOOST_TEST(m.core.state.vmx.non_root);
+    BOOST_TEST(m.core.system.mtrr_variable[0] == 0x1006u);
+    m.run({0x0f, 0xa2});
+    m.core.take_vm_exit();
+    m.poke(kArea + 8, 3, 8);  // a memory type that does not exist
+    BOOST_TEST((m.run({0x0f, 0x01, 0xc3}) == Outcome::Jump));
+    BOOST_TEST(!m.core.state.vmx.non_root);
+    BOOST_TEST(m.field(Field::VM_EXIT_REASON) == (34u | arch::kExitReasonEntryFailure));
+    BOOST_TEST(m.field(Field::EXIT_QUALIFICATION) == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(the_agent_handles_exits_and_injects) {

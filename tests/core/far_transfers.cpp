@@ -13,15 +13,16 @@ constexpr u64 kTarget = 0x26000;
 constexpr u8 kCallGate32 = 12;
 
 bool fault(Machine& m, Outcome o, u8 vector, u32 error) {
-    return o == Outcome::Fault && m.fault().vector == vector && m.fault().has_error_code && m.fault().error_code == error;
+    return o == Outcome::Fault && m.fault().vector == vector && m.fault().has_error_code &&
+           m.fault().error_code == error;
 }
 Outcome jump32(Machine& m, u16 selector, u32 offset) {
-    return m.run({0xea, static_cast<u8>(offset), static_cast<u8>(offset >> 8), static_cast<u8>(offset >> 16), static_cast<u8>(offset >> 24),
-                  static_cast<u8>(selector), static_cast<u8>(selector >> 8)});
+    return m.run({0xea, static_cast<u8>(offset), static_cast<u8>(offset >> 8), static_cast<u8>(offset >> 16),
+                  static_cast<u8>(offset >> 24), static_cast<u8>(selector), static_cast<u8>(selector >> 8)});
 }
 Outcome call32(Machine& m, u16 selector, u32 offset) {
-    return m.run({0x9a, static_cast<u8>(offset), static_cast<u8>(offset >> 8), static_cast<u8>(offset >> 16), static_cast<u8>(offset >> 24),
-                  static_cast<u8>(selector), static_cast<u8>(selector >> 8)});
+    return m.run({0x9a, static_cast<u8>(offset), static_cast<u8>(offset >> 8), static_cast<u8>(offset >> 16),
+                  static_cast<u8>(offset >> 24), static_cast<u8>(selector), static_cast<u8>(selector >> 8)});
 }
 void push(Machine& m, unsigned width, std::initializer_list<u64> top_first) {
     m.r(RSP) = kStack - width * top_first.size();
@@ -60,8 +61,8 @@ BOOST_AUTO_TEST_CASE(direct_transfers_obey_privilege_type_presence_and_limit) {
     BOOST_TEST(fault(m, jump32(m, 0, kTarget), 13, 0));
     BOOST_TEST(fault(m, jump32(m, 0x8f8, kTarget), 13, 0x8f8));
     BOOST_TEST(fault(m, jump32(m, kData0, kTarget), 13, kData0));
-    BOOST_TEST(fault(m, jump32(m, kCode3, kTarget), 13, kCode3 & 0xfffc));      // DPL != CPL
-    BOOST_TEST(fault(m, jump32(m, kCode0 | 3, kTarget), 13, kCode0));           // RPL > CPL
+    BOOST_TEST(fault(m, jump32(m, kCode3, kTarget), 13, kCode3 & 0xfffc));  // DPL != CPL
+    BOOST_TEST(fault(m, jump32(m, kCode0 | 3, kTarget), 13, kCode0));       // RPL > CPL
     m.descriptor(kFree, 0, 0xfffff, 0xc01b);
     BOOST_TEST(fault(m, jump32(m, kFree, kTarget), 11, kFree));
     m.descriptor(kFree, 0, 0xfff, 0x409b);
@@ -165,14 +166,14 @@ BOOST_AUTO_TEST_CASE(iret_faults_as_the_sdm_orders) {
     Machine m;
     m.long64();
     push(m, 8, {u64{1} << 47, kCode64, 2, 0x35000, kData0});
-    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, 0));                      // RIP not canonical
+    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, 0));  // RIP not canonical
     push(m, 8, {kTarget, kCode64User, 2, 0x35000, 3});
-    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, 0));                      // null SS for level 3
+    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, 0));  // null SS for level 3
     push(m, 8, {kTarget, kCode64User, 2, 0x35000, kData0});
-    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, kData0));                 // SS of another level
+    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, kData0));  // SS of another level
     push(m, 8, {kTarget, kCode64, 2, 0x35000, kData0});
     m.core.state.rflags |= rflags::NT;
-    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, 0));                      // NT in IA-32e mode
+    BOOST_TEST(fault(m, m.run({0x48, 0xcf}), 13, 0));  // NT in IA-32e mode
 }
 
 BOOST_AUTO_TEST_CASE(a_32_bit_iret_within_a_level_pops_three_values_and_keeps_privileged_flags) {

@@ -38,11 +38,19 @@ core::CpuidTable profile() {
     core::CpuidTable t;
     t.leaves = {
         {.leaf = 0, .eax = 0xd, .ebx = 0x756e6547, .ecx = 0x6c65746e, .edx = 0x49656e69},
-        {.leaf = 1, .eax = 0x306f2, .ebx = 0, .ecx = 1u << 5 | 1u << 3 | 1u << 17 | 1u << 26 | 1u << 30, .edx = 0x0f8bfbff},
-        {.leaf = 7, .subleaf = 0, .any_subleaf = false, .ebx = 1u << 0 | 1u << 7 | 1u << 10 | 1u << 18 | 1u << 20, .ecx = 1u << 2 | 1u << 22},
+        {.leaf = 1,
+         .eax = 0x306f2,
+         .ebx = 0,
+         .ecx = 1u << 5 | 1u << 3 | 1u << 17 | 1u << 26 | 1u << 30,
+         .edx = 0x0f8bfbff},
+        {.leaf = 7,
+         .subleaf = 0,
+         .any_subleaf = false,
+         .ebx = 1u << 0 | 1u << 7 | 1u << 10 | 1u << 18 | 1u << 20,
+         .ecx = 1u << 2 | 1u << 22},
         {.leaf = 0xd, .subleaf = 0, .any_subleaf = false, .eax = 7, .ebx = 0x340, .ecx = 0x340},
         {.leaf = 0x80000000, .eax = 0x80000001},
-        {.leaf = 0x80000001, .edx = 1u << 11 | 1u << 20 | 1u << 29},
+        {.leaf = 0x80000001, .edx = 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29},
     };
     return t;
 }
@@ -50,7 +58,8 @@ core::CpuidTable profile() {
 }  // namespace
 
 Machine::Machine()
-    : cpuid(profile()), capabilities(everything()),
+    : cpuid(profile()),
+      capabilities(everything()),
       core({mmu, ram, caches, io, params, cpuid, capabilities, ledger}, core::TimingLevel::Interval),
       vmx({core.state, vmcs, ram, mmu, capabilities, timing, ledger}) {
     io.attach(0x60, 0x7f, echo);
@@ -96,8 +105,9 @@ void Machine::gate(u8 vector, u16 selector, u64 offset, u8 type, u8 dpl, bool pr
 
 void Machine::call_gate(u16 selector, u16 target, u64 offset, u8 type, u8 dpl, unsigned parameters) {
     poke(kGdt + (selector & 0xfff8),
-         (offset & 0xffff) | u64{target} << 16 | u64{parameters} << 32 | u64{static_cast<u8>(type | dpl << 5 | 0x80)} << 40 |
-             (offset >> 16 & 0xffff) << 48, 8);
+         (offset & 0xffff) | u64{target} << 16 | u64{parameters} << 32 |
+             u64{static_cast<u8>(type | dpl << 5 | 0x80)} << 40 | (offset >> 16 & 0xffff) << 48,
+         8);
     if (core.state.long_mode()) poke(kGdt + (selector & 0xfff8) + 8, offset >> 32, 8);
 }
 
@@ -169,7 +179,8 @@ Outcome Machine::run(std::initializer_list<u8> bytes) {
     else if (s.seg[CS].ar.big())
         ZydisDecoderInit(&decoder, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_STACK_WIDTH_32);
     else
-        ZydisDecoderInit(&decoder, s.protected_mode() ? ZYDIS_MACHINE_MODE_LEGACY_16 : ZYDIS_MACHINE_MODE_REAL_16, ZYDIS_STACK_WIDTH_16);
+        ZydisDecoderInit(&decoder, s.protected_mode() ? ZYDIS_MACHINE_MODE_LEGACY_16 : ZYDIS_MACHINE_MODE_REAL_16,
+                         ZYDIS_STACK_WIDTH_16);
     core::Insn insn{};
     const std::vector<u8> code(bytes);
     if (ZYAN_FAILED(ZydisDecoderDecodeFull(&decoder, code.data(), code.size(), &insn.z, insn.op)))
@@ -219,31 +230,55 @@ void Machine::prepare_vmcs() {
     field(Field::VMCS_LINK_POINTER, ~u64{0});
     field(Field::VIRTUAL_PROCESSOR_ID, 1);
     field(Field::EXCEPTION_BITMAP, 0);
-    static constexpr Field kSelectors[] = {Field::GUEST_ES_SELECTOR, Field::GUEST_CS_SELECTOR, Field::GUEST_SS_SELECTOR,
-        Field::GUEST_DS_SELECTOR, Field::GUEST_FS_SELECTOR, Field::GUEST_GS_SELECTOR, Field::GUEST_LDTR_SELECTOR, Field::GUEST_TR_SELECTOR};
-    static constexpr Field kBases[] = {Field::GUEST_ES_BASE, Field::GUEST_CS_BASE, Field::GUEST_SS_BASE, Field::GUEST_DS_BASE,
-        Field::GUEST_FS_BASE, Field::GUEST_GS_BASE, Field::GUEST_LDTR_BASE, Field::GUEST_TR_BASE};
-    static constexpr Field kLimits[] = {Field::GUEST_ES_LIMIT, Field::GUEST_CS_LIMIT, Field::GUEST_SS_LIMIT, Field::GUEST_DS_LIMIT,
-        Field::GUEST_FS_LIMIT, Field::GUEST_GS_LIMIT, Field::GUEST_LDTR_LIMIT, Field::GUEST_TR_LIMIT};
-    static constexpr Field kRights[] = {Field::GUEST_ES_AR_BYTES, Field::GUEST_CS_AR_BYTES, Field::GUEST_SS_AR_BYTES, Field::GUEST_DS_AR_BYTES,
-        Field::GUEST_FS_AR_BYTES, Field::GUEST_GS_AR_BYTES, Field::GUEST_LDTR_AR_BYTES, Field::GUEST_TR_AR_BYTES};
+    static constexpr Field kSelectors[] = {
+        Field::GUEST_ES_SELECTOR, Field::GUEST_CS_SELECTOR, Field::GUEST_SS_SELECTOR,   Field::GUEST_DS_SELECTOR,
+        Field::GUEST_FS_SELECTOR, Field::GUEST_GS_SELECTOR, Field::GUEST_LDTR_SELECTOR, Field::GUEST_TR_SELECTOR};
+    static constexpr Field kBases[] = {Field::GUEST_ES_BASE,   Field::GUEST_CS_BASE, Field::GUEST_SS_BASE,
+                                       Field::GUEST_DS_BASE,   Field::GUEST_FS_BASE, Field::GUEST_GS_BASE,
+                                       Field::GUEST_LDTR_BASE, Field::GUEST_TR_BASE};
+    static constexpr Field kLimits[] = {Field::GUEST_ES_LIMIT,   Field::GUEST_CS_LIMIT, Field::GUEST_SS_LIMIT,
+                                        Field::GUEST_DS_LIMIT,   Field::GUEST_FS_LIMIT, Field::GUEST_GS_LIMIT,
+                                        Field::GUEST_LDTR_LIMIT, Field::GUEST_TR_LIMIT};
+    static constexpr Field kRights[] = {Field::GUEST_ES_AR_BYTES,   Field::GUEST_CS_AR_BYTES, Field::GUEST_SS_AR_BYTES,
+                                        Field::GUEST_DS_AR_BYTES,   Field::GUEST_FS_AR_BYTES, Field::GUEST_GS_AR_BYTES,
+                                        Field::GUEST_LDTR_AR_BYTES, Field::GUEST_TR_AR_BYTES};
     for (unsigned i = 0; i < kSegCount; ++i) {
         field(kSelectors[i], s.seg[i].selector);
         field(kBases[i], s.seg[i].base);
         field(kLimits[i], s.seg[i].limit);
         field(kRights[i], s.seg[i].ar.raw);
     }
-    const struct { Field f; u64 value; } values[] = {
-        {Field::GUEST_CR0, s.cr0}, {Field::GUEST_CR3, s.cr3}, {Field::GUEST_CR4, s.cr4}, {Field::GUEST_DR7, 0x400},
-        {Field::GUEST_RSP, s.r[RSP]}, {Field::GUEST_RIP, s.rip}, {Field::GUEST_RFLAGS, s.rflags},
-        {Field::GUEST_GDTR_BASE, s.gdtr.base}, {Field::GUEST_GDTR_LIMIT, s.gdtr.limit},
-        {Field::GUEST_IDTR_BASE, s.idtr.base}, {Field::GUEST_IDTR_LIMIT, s.idtr.limit},
+    const struct {
+        Field f;
+        u64 value;
+    } values[] = {
+        {Field::GUEST_CR0, s.cr0},
+        {Field::GUEST_CR3, s.cr3},
+        {Field::GUEST_CR4, s.cr4},
+        {Field::GUEST_DR7, 0x400},
+        {Field::GUEST_RSP, s.r[RSP]},
+        {Field::GUEST_RIP, s.rip},
+        {Field::GUEST_RFLAGS, s.rflags},
+        {Field::GUEST_GDTR_BASE, s.gdtr.base},
+        {Field::GUEST_GDTR_LIMIT, s.gdtr.limit},
+        {Field::GUEST_IDTR_BASE, s.idtr.base},
+        {Field::GUEST_IDTR_LIMIT, s.idtr.limit},
         {Field::GUEST_IA32_DEBUGCTL, 0},
-        {Field::HOST_CR0, s.cr0}, {Field::HOST_CR3, kPages}, {Field::HOST_CR4, cr4::PAE | cr4::VMXE},
-        {Field::HOST_CS_SELECTOR, kCode64}, {Field::HOST_SS_SELECTOR, kData0}, {Field::HOST_DS_SELECTOR, kData0},
-        {Field::HOST_ES_SELECTOR, kData0}, {Field::HOST_FS_SELECTOR, kData0}, {Field::HOST_GS_SELECTOR, kData0},
-        {Field::HOST_TR_SELECTOR, kTss}, {Field::HOST_TR_BASE, kTssBase}, {Field::HOST_GDTR_BASE, kGdt},
-        {Field::HOST_IDTR_BASE, kIdt}, {Field::HOST_RSP, kStack}, {Field::HOST_RIP, kHostEntry},
+        {Field::HOST_CR0, s.cr0},
+        {Field::HOST_CR3, kPages},
+        {Field::HOST_CR4, cr4::PAE | cr4::VMXE},
+        {Field::HOST_CS_SELECTOR, kCode64},
+        {Field::HOST_SS_SELECTOR, kData0},
+        {Field::HOST_DS_SELECTOR, kData0},
+        {Field::HOST_ES_SELECTOR, kData0},
+        {Field::HOST_FS_SELECTOR, kData0},
+        {Field::HOST_GS_SELECTOR, kData0},
+        {Field::HOST_TR_SELECTOR, kTss},
+        {Field::HOST_TR_BASE, kTssBase},
+        {Field::HOST_GDTR_BASE, kGdt},
+        {Field::HOST_IDTR_BASE, kIdt},
+        {Field::HOST_RSP, kStack},
+        {Field::HOST_RIP, kHostEntry},
     };
     for (const auto& v : values) field(v.f, v.value);
 }

@@ -20,7 +20,9 @@ using vmx::CpuState;
 struct RamLines : arch::LineMemory {
     explicit RamLines(memory::PhysicalMemory& m) : ram(m) {}
     Cycles read_line(HostPhysical line, u8 (&bytes)[64]) override { return ram.read_block(line, bytes), Cycles{}; }
-    Cycles write_line(HostPhysical line, const u8 (&bytes)[64]) override { return ram.write_block(line, bytes), Cycles{}; }
+    Cycles write_line(HostPhysical line, const u8 (&bytes)[64]) override {
+        return ram.write_block(line, bytes), Cycles{};
+    }
     memory::PhysicalMemory& ram;
 };
 
@@ -40,8 +42,8 @@ struct EchoPort : devices::PortDevice {
 inline constexpr u16 kCode0 = 0x08, kData0 = 0x10, kCode3 = 0x18 | 3, kData3 = 0x20 | 3, kTss = 0x28, kCode64 = 0x38,
                      kCode64User = 0x40 | 3, kConforming = 0x48, kAbsent = 0x50, kReadOnly = 0x58, kExecuteOnly = 0x60,
                      kLdt = 0x68, kFree = 0x80;
-inline constexpr u64 kGdt = 0x1000, kIdt = 0x2000, kTssBase = 0x4000, kPages = 0x10000, kCode = 0x20000, kStack = 0x30000,
-                     kInnerStack = 0x38000, kData = 0x40000, kRamBytes = 0x400000;
+inline constexpr u64 kGdt = 0x1000, kIdt = 0x2000, kTssBase = 0x4000, kPages = 0x10000, kCode = 0x20000,
+                     kStack = 0x30000, kInnerStack = 0x38000, kData = 0x40000, kRamBytes = 0x400000;
 
 struct Machine {
     Machine();
@@ -74,8 +76,8 @@ struct Machine {
     u64 field(arch::Field f);
     void set_primary(arch::PrimaryControl b) { primary |= u64{1} << static_cast<u8>(b); }
     void set_secondary(arch::SecondaryControl b) { secondary |= u64{1} << static_cast<u8>(b); }
-    void enter();         ///< VMLAUNCH; throws where the entry fails
-    void guest64();       ///< long64(), vmxon(), prepare_vmcs(), enter(): a guest that looks like the host
+    void enter();    ///< VMLAUNCH; throws where the entry fails
+    void guest64();  ///< long64(), vmxon(), prepare_vmcs(), enter(): a guest that looks like the host
 
     memory::PhysicalMemory ram{kRamBytes};
     memory::CacheParams cache_params;

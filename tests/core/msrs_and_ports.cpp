@@ -11,7 +11,10 @@ namespace msr = vmxsim::arch::msr;
 namespace {
 
 bool gp0(Machine& m, Outcome o) { return o == Outcome::Fault && m.fault().vector == 13 && m.fault().error_code == 0; }
-Outcome rdmsr(Machine& m, u32 index) { m.r(RCX) = index; return m.run({0x0f, 0x32}); }
+Outcome rdmsr(Machine& m, u32 index) {
+    m.r(RCX) = index;
+    return m.run({0x0f, 0x32});
+}
 Outcome wrmsr(Machine& m, u32 index, u64 value) {
     m.r(RCX) = index;
     m.r(RAX) = value & 0xffffffff;
@@ -34,7 +37,8 @@ BOOST_AUTO_TEST_SUITE(msrs_and_ports)
 BOOST_AUTO_TEST_CASE(msrs_of_cpu_state_keep_what_is_written) {
     Machine m;
     m.long64();
-    for (const u32 index : {msr::SYSENTER_ESP, msr::SYSENTER_EIP, msr::LSTAR, msr::CSTAR, msr::FS_BASE, msr::GS_BASE, msr::KERNEL_GS_BASE}) {
+    for (const u32 index : {msr::SYSENTER_ESP, msr::SYSENTER_EIP, msr::LSTAR, msr::CSTAR, msr::FS_BASE, msr::GS_BASE,
+                            msr::KERNEL_GS_BASE}) {
         BOOST_TEST((wrmsr(m, index, 0xffff800012345678 + index) == Outcome::Jump));
         BOOST_TEST((rdmsr(m, index) == Outcome::Next));
         BOOST_TEST(value(m) == 0xffff800012345678 + index);
@@ -91,6 +95,69 @@ BOOST_AUTO_TEST_CASE(pat_and_mtrrs_take_defined_memory_types_only) {
     BOOST_TEST(gp0(m, wrmsr(m, 0x268, 0x0606060606060602)));
     BOOST_TEST((wrmsr(m, 0x2ff, 0xc06) == Outcome::Jump));
     BOOST_TEST(gp0(m, wrmsr(m, 0x2ff, 0x100)));
+}
+
+BOOST_AUTO_TEST_CASE(features_that_cpuid_lacks_have_no_msrs_and_no_instructions) {
+    Machine m;
+    m.long64();
+    for (core::CpuidLeaf& leaf : m.cpuid.leaves) {
+        if (leaf.leaf == 1) leaf.edx &= ~(1u << 12), leaf.ecx = 0;
+        if (leaf.leaf == 7) leaf.ebx = leaf.ecx = 0;
+        if (leaf.leaf == 0x80000001) leaf.edx = 0;
+    }
+    BOOST_TEST(gp0(m, rdmsr(m, msr::MTRRCAP)));
+    BOOST_TEST(gp0(m, wrmsr(m, msr::MTRR_DEF_TYPE, 0)));
+    BOOST_TEST(gp0(m, rdmsr(m, msr::IA32_VMX_BASIC)));
+    BOOST_TEST(gp0(m, wrmsr(m, msr::EFER, m.core.state.efer | efer::NXE)));
+    m.r(RAX) = kData;
+    const auto undefined = [&](std::initializer_list<u8> bytes) {
+        return m.run(bytes) == Outcome::Fault && m.fault().vector == 6;
+    };
+    BOOST_TEST(undefined({0x0f, 0x01, 0xf9}));              // rdtscp
+    BOOST_TEST(undefined({0x0f, 0x01, 0xc8}));              // monitor
+    BOOST_TEST(undefined({0x0f, 0x01, 0xc9}));              // mwait
+    BOOST_TEST(undefined({0x0f, 0xc7, 0xf0}));              // rdrand eax
+    BOOST_TEST(undefined({0x0f, 0xc7, 0xf8}));              // rdseed eax
+    BOOST_TEST(undefined({0x0f, 0x01, 0xca}));              // clac
+    BOOST_TEST(undefined({0x66, 0x0f, 0x38, 0x82, 0x00}));  // invpcid rax, [rax]
+    BOOST_TEST(undefined({0xf3, 0x0f, 0xc7, 0xf8}));        // rdpid rax
+}
+
+BOOST_AUTO_TEST_CASE(invpcid_checks_type_descriptor_and_pcide) {
+    Machine m;
+    m.long64();
+    m.r(RBX) = kData;
+    const auto invpcid = [&](u64 type, u64 pcid, u64 address) {
+        m.r(RAX) = type;
+        m.poke(kData, pcid, 8);
+        m.poke(kData + 8, address, 8);
+        return m.run({0x66, 0x0f, 0x38, 0x82, 0x03});
+    };
+    m.mmu.translate({kStack}, mmu::AccessType::Read, false);
+    BOOST_TEST((invpcid(2, 0, 0) == Outcome::Jump));
+    const u64 walks = m.mmu.stats().walks;
+    m.mmu.translate({kStack}, mmu::AccessType::Read, false);
+    BOOST_TEST(m.mmu.stats().walks == walks + 1);
+    BOOST_TEST(gp0(m, invpcid(4, 0, 0)));
+    BOOST_TEST(gp0(m, invpcid(2, 0x1000, 0)));
+    BOOST_TEST(gp0(m, invpcid(0, 0, u64{1} << 47)));
+    BOOST_TEST(gp0(m, invpcid(1, 5, 0)));
+    m.core.state.cr4 |= cr4::PCIDE;
+    BOOST_TEST((invpcid(1, 5, 0) == Outcome::Jump));
+    m.long64(3);
+    BOOST_TEST(gp0(m, invpcid(2, 0, 0)));
+}
+
+BOOST_AUTO_TEST_CASE(stac_and_clac_set_ac_at_level_0_only) {
+    Machine m;
+    m.long64();
+    BOOST_TEST((m.run({0x0f, 0x01, 0xcb}) == Outcome::Jump));
+    BOOST_TEST((m.core.state.rflags & rflags::AC) != 0u);
+    m.run({0x0f, 0x01, 0xca});
+    BOOST_TEST((m.core.state.rflags & rflags::AC) == 0u);
+    m.long64(3);
+    BOOST_TEST((m.run({0x0f, 0x01, 0xcb}) == Outcome::Fault));
+    BOOST_TEST(m.fault().vector == 6);
 }
 
 BOOST_AUTO_TEST_CASE(the_tsc_counts_cycles_and_a_write_moves_tsc_adjust) {

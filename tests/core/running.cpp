@@ -42,7 +42,8 @@ BOOST_AUTO_TEST_CASE(a_fault_restarts_its_instruction_once_repaired) {
     m.poke(0x200000, 0x1234, 4);
     place(m, kCode, {0x8b, 0x18, 0xf4});  // mov ebx, [rax]
     // mov qword [kPages + 0x2010], 200087h; add rsp, 8; iretq
-    place(m, kHandler, {0x48, 0xc7, 0x04, 0x25, 0x10, 0x20, 0x01, 0x00, 0x87, 0x00, 0x20, 0x00, 0x48, 0x83, 0xc4, 0x08, 0x48, 0xcf});
+    place(m, kHandler,
+          {0x48, 0xc7, 0x04, 0x25, 0x10, 0x20, 0x01, 0x00, 0x87, 0x00, 0x20, 0x00, 0x48, 0x83, 0xc4, 0x08, 0x48, 0xcf});
     BOOST_TEST((m.core.run(kCycles) == StopReason::Halted));
     BOOST_TEST(m.r(RBX) == 0x1234u);
     BOOST_TEST(m.core.state.cr2 == 0x400000u);
@@ -53,20 +54,23 @@ BOOST_AUTO_TEST_CASE(real_mode_code_reaches_64_bit_mode_by_itself) {
     m.real();
     m.poke(kData, 0x3ff | kGdt << 16, 6);
     m.core.state.cr3 = kPages;
-    place(m, kCode, {
-        0x66, 0x0f, 0x01, 0x16, 0x00, 0x00,              // lgdt [0]
-        0x66, 0xb8, 0x20, 0x00, 0x00, 0x00,              // mov eax, CR4.PAE
-        0x0f, 0x22, 0xe0,                                // mov cr4, eax
-        0x66, 0xb9, 0x80, 0x00, 0x00, 0xc0,              // mov ecx, IA32_EFER
-        0x0f, 0x32,                                      // rdmsr
-        0x66, 0x0d, 0x00, 0x01, 0x00, 0x00,              // or eax, LME
-        0x0f, 0x30,                                      // wrmsr
-        0x0f, 0x20, 0xc0,                                // mov eax, cr0
-        0x66, 0x0d, 0x01, 0x00, 0x00, 0x80,              // or eax, PG | PE
-        0x0f, 0x22, 0xc0,                                // mov cr0, eax
-        0x66, 0xea, 0x00, 0x40, 0x02, 0x00, kCode64, 0,  // jmp kCode64:kHandler
-    });
-    place(m, kHandler, {0x48, 0x0f, 0x20, 0xc0, 0x66, 0xb8, kData0, 0x00, 0x8e, 0xd0, 0x48, 0xff, 0xc3, 0xf4});  // mov rax, cr0; mov ax; mov ss, ax; inc rbx; hlt
+    place(m, kCode,
+          {
+              0x66, 0x0f, 0x01, 0x16, 0x00, 0x00,              // lgdt [0]
+              0x66, 0xb8, 0x20, 0x00, 0x00, 0x00,              // mov eax, CR4.PAE
+              0x0f, 0x22, 0xe0,                                // mov cr4, eax
+              0x66, 0xb9, 0x80, 0x00, 0x00, 0xc0,              // mov ecx, IA32_EFER
+              0x0f, 0x32,                                      // rdmsr
+              0x66, 0x0d, 0x00, 0x01, 0x00, 0x00,              // or eax, LME
+              0x0f, 0x30,                                      // wrmsr
+              0x0f, 0x20, 0xc0,                                // mov eax, cr0
+              0x66, 0x0d, 0x01, 0x00, 0x00, 0x80,              // or eax, PG | PE
+              0x0f, 0x22, 0xc0,                                // mov cr0, eax
+              0x66, 0xea, 0x00, 0x40, 0x02, 0x00, kCode64, 0,  // jmp kCode64:kHandler
+          });
+    place(m, kHandler,
+          {0x48, 0x0f, 0x20, 0xc0, 0x66, 0xb8, kData0, 0x00, 0x8e, 0xd0, 0x48, 0xff, 0xc3,
+           0xf4});  // mov rax, cr0; mov ax; mov ss, ax; inc rbx; hlt
     BOOST_TEST((m.core.run(kCycles) == StopReason::Halted));
     BOOST_TEST(m.core.state.code64());
     BOOST_TEST(m.core.state.seg[SS].selector == kData0);
@@ -81,22 +85,22 @@ BOOST_AUTO_TEST_CASE(a_guest_runs_until_it_exits_to_its_host) {
     m.vmxon();
     m.prepare_vmcs();
     m.field(Field::GUEST_RIP, kHandler);
-    place(m, kCode, {0x0f, 0x01, 0xc2});                           // vmlaunch
-    place(m, kHandler, {0x48, 0xff, 0xc3, 0x0f, 0xa2, 0xeb, 0xf9}); // inc rbx; cpuid; jmp back
+    place(m, kCode, {0x0f, 0x01, 0xc2});                             // vmlaunch
+    place(m, kHandler, {0x48, 0xff, 0xc3, 0x0f, 0xa2, 0xeb, 0xf9});  // inc rbx; cpuid; jmp back
     // Host: skip the guest's instruction 3 times, then halt.
-    place(m, Machine::kHostEntry, {
-        0x48, 0xff, 0xc6,                    // inc rsi
-        0x83, 0xfe, 0x03,                    // cmp esi, 3
-        0x74, 0x10,                          // je to hlt
-        0xb8, 0x1e, 0x68, 0x00, 0x00,        // mov eax, GUEST_RIP
-        0x0f, 0x78, 0xc2,                    // vmread rdx, rax
-        0x83, 0xc2, 0x02,                    // add edx, 2
-        0x90, 0x90,                          // nop
-        0x0f, 0x79, 0xc2,                    // vmwrite rax, rdx
-        0x0f, 0x01, 0xc3,                    // vmresume (at 0x2f015 + 3)
-    });
-    m.poke(Machine::kHostEntry + 8 + 0x10 + 3, 0xf4, 1);
-    m.poke(Machine::kHostEntry + 7, 0x13, 1);
+    place(m, Machine::kHostEntry,
+          {
+              0x48, 0xff, 0xc6,              // inc rsi
+              0x83, 0xfe, 0x03,              // cmp esi, 3
+              0x74, 0x13,                    // je to hlt
+              0xb8, 0x1e, 0x68, 0x00, 0x00,  // mov eax, GUEST_RIP
+              0x0f, 0x78, 0xc2,              // vmread rdx, rax
+              0x83, 0xc2, 0x02,              // add edx, 2
+              0x90, 0x90,                    // nop
+              0x0f, 0x79, 0xc2,              // vmwrite rax, rdx
+              0x0f, 0x01, 0xc3,              // vmresume
+              0xf4,
+          });
     BOOST_TEST((m.core.run(kCycles) == StopReason::Halted));
     BOOST_TEST(!m.core.state.vmx.non_root);
     BOOST_TEST(m.r(RSI) == 3u);

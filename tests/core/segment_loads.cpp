@@ -16,8 +16,14 @@ void expect_fault(Machine& m, Outcome outcome, u8 vector, u32 error) {
     BOOST_TEST(m.fault().error_code == error);
 }
 
-Outcome mov_ds(Machine& m, u16 selector) { m.r(RAX) = selector; return m.run({0x8e, 0xd8}); }
-Outcome mov_ss(Machine& m, u16 selector) { m.r(RAX) = selector; return m.run({0x8e, 0xd0}); }
+Outcome mov_ds(Machine& m, u16 selector) {
+    m.r(RAX) = selector;
+    return m.run({0x8e, 0xd8});
+}
+Outcome mov_ss(Machine& m, u16 selector) {
+    m.r(RAX) = selector;
+    return m.run({0x8e, 0xd0});
+}
 
 }  // namespace
 
@@ -51,27 +57,27 @@ BOOST_AUTO_TEST_CASE(a_null_selector_makes_a_data_segment_unusable) {
 
 BOOST_AUTO_TEST_CASE(data_segment_loads_fault_as_the_sdm_orders) {
     Machine m;
-    expect_fault(m, mov_ds(m, 0x8f8), 13, 0x8f8);                 // beyond the GDT
-    expect_fault(m, mov_ds(m, 0x0c), 13, 0x0c);                   // LDT without LDTR
-    expect_fault(m, mov_ds(m, kTss), 13, kTss);                   // system descriptor
-    expect_fault(m, mov_ds(m, kExecuteOnly), 13, kExecuteOnly);   // not readable
-    expect_fault(m, mov_ds(m, kData0 | 3), 13, kData0);           // RPL > DPL
-    expect_fault(m, mov_ds(m, kAbsent), 11, kAbsent);             // not present
+    expect_fault(m, mov_ds(m, 0x8f8), 13, 0x8f8);                // beyond the GDT
+    expect_fault(m, mov_ds(m, 0x0c), 13, 0x0c);                  // LDT without LDTR
+    expect_fault(m, mov_ds(m, kTss), 13, kTss);                  // system descriptor
+    expect_fault(m, mov_ds(m, kExecuteOnly), 13, kExecuteOnly);  // not readable
+    expect_fault(m, mov_ds(m, kData0 | 3), 13, kData0);          // RPL > DPL
+    expect_fault(m, mov_ds(m, kAbsent), 11, kAbsent);            // not present
     Machine user;
     user.protected32(3);
-    expect_fault(user, mov_ds(user, kData0), 13, kData0);         // CPL > DPL
+    expect_fault(user, mov_ds(user, kData0), 13, kData0);  // CPL > DPL
     BOOST_TEST((mov_ds(user, kConforming) == Outcome::Jump), "conforming code is readable from any level");
 }
 
 BOOST_AUTO_TEST_CASE(the_stack_segment_must_match_the_privilege_level) {
     Machine m;
     expect_fault(m, mov_ss(m, 0), 13, 0);
-    expect_fault(m, mov_ss(m, kData0 | 1), 13, kData0);           // RPL != CPL
-    expect_fault(m, mov_ss(m, kData3 & ~3), 13, kData3 & ~3u);    // DPL != CPL
+    expect_fault(m, mov_ss(m, kData0 | 1), 13, kData0);         // RPL != CPL
+    expect_fault(m, mov_ss(m, kData3 & ~3), 13, kData3 & ~3u);  // DPL != CPL
     expect_fault(m, mov_ss(m, kReadOnly), 13, kReadOnly);
     expect_fault(m, mov_ss(m, kCode0), 13, kCode0);
     m.descriptor(kFree, 0, 0xfffff, 0xc013);
-    expect_fault(m, mov_ss(m, kFree), 12, kFree);                 // not present: #SS
+    expect_fault(m, mov_ss(m, kFree), 12, kFree);  // not present: #SS
     BOOST_TEST(m.core.state.seg[SS].selector == kData0, "nothing changed");
     BOOST_TEST((m.core.state.blocking & blocking::MOV_SS) == 0u);
     BOOST_TEST((mov_ss(m, kData0) == Outcome::Jump));

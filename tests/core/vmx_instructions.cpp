@@ -177,7 +177,13 @@ BOOST_AUTO_TEST_CASE(in_a_guest_they_exit_with_length_displacement_and_informati
     BOOST_TEST((m.run({0x66, 0x44, 0x0f, 0x38, 0x80, 0x18}) == Outcome::VmExit));
     BOOST_TEST((m.exit().reason == ExitReason::INVEPT));
     BOOST_TEST(m.exit().instruction_info == (2u << 7 | 3u << 15 | 1u << 22 | 0u << 23 | 11u << 28));
-    const struct { u8 last; ExitReason reason; } plain[] = {{0xc1, ExitReason::VMCALL}, {0xc2, ExitReason::VMLAUNCH}, {0xc3, ExitReason::VMRESUME}, {0xc4, ExitReason::VMXOFF}};
+    const struct {
+        u8 last;
+        ExitReason reason;
+    } plain[] = {{0xc1, ExitReason::VMCALL},
+                 {0xc2, ExitReason::VMLAUNCH},
+                 {0xc3, ExitReason::VMRESUME},
+                 {0xc4, ExitReason::VMXOFF}};
     for (const auto& p : plain) {
         BOOST_TEST((m.run({0x0f, 0x01, p.last}) == Outcome::VmExit));
         BOOST_TEST((m.exit().reason == p.reason));

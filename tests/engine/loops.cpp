@@ -26,7 +26,6 @@ void load_sum(Machine& m) {
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_loop_runs_to_its_halt_and_leaves_the_sum) {
-    if (!std::getenv("VMXSIM_SPEED")) return;  // only where someone asks
     for (const TimingLevel level : {TimingLevel::None, TimingLevel::Interval}) {
         Machine m(level);
         load_sum(m);
@@ -65,8 +64,9 @@ BOOST_AUTO_TEST_CASE(runs_in_slices_end_in_the_same_state_and_cycle_as_one_run) 
     }
 }
 
-BOOST_AUTO_TEST_CASE(speed_of_a_simple_loop_is_reported) {
-    if (!std::getenv("VMXSIM_SPEED")) return;  // only where someone asks
+BOOST_AUTO_TEST_CASE(speed_of_a_simple_loop_is_reported_where_someone_asks) {
+    BOOST_TEST(true);
+    if (!std::getenv("VMXSIM_SPEED")) return;
     for (const TimingLevel level : {TimingLevel::None, TimingLevel::Interval}) {
         Machine m(level);
         load_sum(m);

@@ -82,6 +82,19 @@ struct Machine {
         s().activity = vmx::ActivityState::Active;
         return core->run(s().cycles + cycles);
     }
+    /// 4-level tables at 0x400000: the first 4 MiB one to one, supervisor, writable. Turned on.
+    static constexpr u64 kTables = 0x400000, kLeaves = kTables + 0x3000;
+    void page_tables() {
+        write(kTables, (kTables + 0x1000) | 7);
+        write(kTables + 0x1000, (kTables + 0x2000) | 7);
+        for (u64 i = 0; i < 2; ++i) write(kTables + 0x2000 + i * 8, (kLeaves + i * 0x1000) | 7);
+        for (u64 i = 0; i < 1024; ++i) map(i << 12, (i << 12) | 3);
+        s().cr3 = kTables;
+        s().cr4 |= vmx::cr4::PAE;
+        s().cr0 |= vmx::cr0::PG | vmx::cr0::WP;
+    }
+    void map(u64 page, u64 entry) { write(kLeaves + (page >> 12) * 8, entry); }
+
     /// An interrupt gate for `vector` to `handler`, in an IDT at 0x8000 with code selector 8 of a GDT at 0x9000.
     void gate(u8 vector, u64 handler) {
         const u64 idt = 0x8000, gdt = 0x9000;

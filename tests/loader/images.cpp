@@ -214,6 +214,27 @@ BOOST_AUTO_TEST_CASE(modules_lie_on_pages_behind_the_image_with_their_command_li
     BOOST_TEST(l.at(list + 32) == l.at(list + 36), "empty: it ends where it starts");
 }
 
+BOOST_AUTO_TEST_CASE(modules_lie_behind_an_image_that_leaves_room_before_it) {
+    ElfSpec elf = good_elf();
+    elf.segments[0].physical = 0x800000;
+    elf.entry = 0x800020;
+    Loaded l;
+    l.load(elf.bytes(), "", {{"m", {1}, ""}});
+    BOOST_TEST(l.at(l.information(24)) >= 0x802000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_segment_without_bytes_is_left_out_wherever_it_is) {
+    ElfSpec elf = good_elf(true);
+    SegmentSpec empty;
+    empty.memory_bytes = 0;
+    empty.physical = 0x100800;
+    elf.segments.push_back(empty);
+    empty.physical = u64{1} << 50;
+    elf.segments.push_back(empty);
+    Loaded l;
+    BOOST_CHECK_NO_THROW(l.load(elf.bytes()));
+}
+
 BOOST_AUTO_TEST_CASE(the_information_keeps_clear_of_an_image_in_low_memory) {
     ElfSpec elf = good_elf();
     elf.segments[0].physical = 0x1000;

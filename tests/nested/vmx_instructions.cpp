@@ -277,7 +277,7 @@ BOOST_AUTO_TEST_CASE(the_capability_msrs_are_those_of_the_series) {
     BOOST_TEST((rdmsr(0x480) & 0xffffffff) == nested::kVmcs12Revision);
     BOOST_TEST((rdmsr(0x480) >> 55 & 1) == 0u);
     BOOST_TEST(rdmsr(0x481) == 0x0000003f00000016u);
-    BOOST_TEST((rdmsr(0x482) >> 32) == 0xb799e6feu);  // no RDPMC, RDTSC, NMI window, TPR shadow, PAUSE, MTF
+    BOOST_TEST((rdmsr(0x482) >> 32) == 0xb799e7feu);  // no RDPMC, RDTSC, NMI window, TPR shadow, PAUSE, MTF
     BOOST_TEST(rdmsr(0x483) == 0x00036fff00036dffu);
     BOOST_TEST(rdmsr(0x484) == 0x000053ff000011ffu);
     BOOST_TEST(rdmsr(0x485) == 0u);

@@ -12,9 +12,12 @@ using namespace vmxsim::arch;
 using namespace vmxsim::test;
 
 namespace {
-/// Whose payload has no request in it.
-struct Stranger {
-    tlm_utils::simple_initiator_socket<Stranger> socket{"stranger"};
+/// The initiators' side: sockets belong to a module. `stranger` sends payloads without a request in them.
+struct Core : sc_core::sc_module {
+    vmcs_cache::TlmVmcsPort to_tlm, to_rtl, to_pair;
+    tlm_utils::simple_initiator_socket<Core> stranger{"stranger"};
+    Core(const sc_core::sc_module_name& name, sc_core::sc_time period)
+        : sc_module(name), to_tlm("to_tlm", period), to_rtl("to_rtl", period), to_pair("to_pair", period) {}
 };
 }  // namespace
 
@@ -30,12 +33,12 @@ BOOST_AUTO_TEST_CASE(a_socket_to_any_holder_answers_as_the_port_itself_and_annot
     rtl::RtlVmcsModule rtl("rtl", params, rtl_memory, period);
     rtl::LockstepVmcsModule pair("pair", params, pair_memory, period);
     vmcs_cache::VmcsModule<vmcs_cache::VmcsCache> other("other", params, stranger_memory, period);
-    vmcs_cache::TlmVmcsPort to_tlm("to_tlm", period), to_rtl("to_rtl", period), to_pair("to_pair", period);
-    Stranger stranger;
+    Core core("core", period);
+    auto &to_tlm = core.to_tlm, &to_rtl = core.to_rtl, &to_pair = core.to_pair;
     to_tlm.socket.bind(model.socket);
     to_rtl.socket.bind(rtl.socket);
     to_pair.socket.bind(pair.socket);
-    stranger.socket.bind(other.socket);
+    core.stranger.bind(other.socket);
     sc_core::sc_start(sc_core::SC_ZERO_TIME);
 
     RandomRequests requests(42, 4);
@@ -65,7 +68,7 @@ BOOST_AUTO_TEST_CASE(a_socket_to_any_holder_answers_as_the_port_itself_and_annot
 
     tlm::tlm_generic_payload payload;
     sc_core::sc_time delay;
-    stranger.socket->b_transport(payload, delay);
+    core.stranger->b_transport(payload, delay);
     BOOST_TEST((payload.get_response_status() == ::tlm::TLM_GENERIC_ERROR_RESPONSE));
     BOOST_TEST((delay == sc_core::SC_ZERO_TIME));
 }

@@ -34,9 +34,11 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 BOOST_AUTO_TEST_SUITE(options)
 
 BOOST_AUTO_TEST_CASE(run_takes_all_that_its_help_names) {
-    const auto o = parse({"run", "nested-exits", "--l0", "none", "--policy", "kvm-2011", "--profile", "haswell", "--vmcs-cache",
-                          "lockstep", "--timing", "none", "--set", "a.b=1", "--set", "c.d=2", "--stats", "x.json",
-                          "--max-cycles", "5000", "--quiet", "--append", "n=3", "--memory", "32M"}).options.value();
+    const auto o = parse({"run",      "nested-exits", "--l0",     "none",     "--policy",     "kvm-2011", "--profile",
+                          "haswell",  "--vmcs-cache", "lockstep", "--timing", "none",         "--set",    "a.b=1",
+                          "--set",    "c.d=2",        "--stats",  "x.json",   "--max-cycles", "5000",     "--quiet",
+                          "--append", "n=3",          "--memory", "32M"})
+                       .options.value();
     BOOST_TEST((o.command == Command::Run));
     BOOST_TEST(o.scenario == "nested-exits");
     BOOST_TEST((o.l0 == L0Mode::None));
@@ -84,9 +86,18 @@ BOOST_AUTO_TEST_CASE(a_word_out_of_range_is_refused_with_the_words_there_are) {
 }
 
 BOOST_AUTO_TEST_CASE(every_complaint_is_one_line_that_says_what_was_expected) {
-    for (const auto& words : std::initializer_list<std::initializer_list<const char*>>{
-             {}, {"run"}, {"boot"}, {"compare", "a"}, {"list"}, {"fly"}, {"run", "x", "--fly"}, {"run", "x", "y"},
-             {"run", "x", "--set"}, {"run", "x", "--memory", ""}, {"run", "x", "--max-cycles", "1e9"}}) {
+    for (const auto& words :
+         std::initializer_list<std::initializer_list<const char*>>{{},
+                                                                   {"run"},
+                                                                   {"boot"},
+                                                                   {"compare", "a"},
+                                                                   {"list"},
+                                                                   {"fly"},
+                                                                   {"run", "x", "--fly"},
+                                                                   {"run", "x", "y"},
+                                                                   {"run", "x", "--set"},
+                                                                   {"run", "x", "--memory", ""},
+                                                                   {"run", "x", "--max-cycles", "1e9"}}) {
         const auto text = complaint(words);
         BOOST_TEST_CONTEXT("'" << text << "'") {
             BOOST_TEST(has(text, "expected"));

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/profile.hpp"
 
+#include <bit>
 #include <fstream>
 #include <sstream>
 
 #include <boost/test/unit_test.hpp>
 
+#include "model/arch/vmcs_layout.hpp"
 #include "sim/paths.hpp"
 
 using namespace vmxsim;
@@ -88,6 +90,21 @@ BOOST_AUTO_TEST_CASE(a_vmread_of_a_line_in_l1_costs_52_and_a_vmwrite_44_on_nehal
     BOOST_TEST(p.vmx.vmwrite + p.vmcs_cache.access_latency + 2 * line == 44u);  // adams-08
 }
 
+BOOST_AUTO_TEST_CASE(a_vm_exit_and_a_vm_entry_cost_997_on_nehalem_where_the_vmcs_is_in_l1) {
+    const Profile p = load_profile(kProfiles / "nehalem.toml");
+    const u64 line = p.caches.l1_latency + p.vmcs_cache.line_latency;
+    const u64 field = p.caches.l1_latency + p.vmcs_cache.access_latency;
+    const auto lines = [](std::initializer_list<arch::FieldType> types) {
+        u64 n = 0;
+        for (const auto t : types) n += static_cast<u64>(std::popcount(arch::kGenericLayout.lines_of(t)));
+        return n;
+    };
+    using enum arch::FieldType;
+    const u64 entry = p.vmx.entry_base + field + lines({Control, Guest, Host}) * line;
+    const u64 exit = p.vmx.exit_base + field + (field + p.caches.l1_latency) + lines({Guest, ReadOnly, Host}) * line;
+    BOOST_TEST(entry + exit == 997u);  // turtles1-05
+}
+
 BOOST_AUTO_TEST_CASE(the_software_around_a_cpuid_exit_is_what_1504_leaves_beside_its_vmcs_accesses) {
     const Profile p = load_profile(kProfiles / "nehalem.toml");
     BOOST_TEST(p.nested.exit_software + 6 * 52 + 44 == 1504u);  // turtles1-07
@@ -152,7 +169,8 @@ BOOST_AUTO_TEST_CASE(a_missing_section_is_named) {
 }
 
 BOOST_AUTO_TEST_CASE(a_value_without_a_source_is_refused) {
-    BOOST_TEST(has(complaint(changed("{ value = 4,   source = \"mlat-01 (Nehalem-EP ES)\" }", "4")), "'caches.l1_latency' has no source"));
+    BOOST_TEST(has(complaint(changed("{ value = 4,   source = \"mlat-01 (Nehalem-EP ES)\" }", "4")),
+                   "'caches.l1_latency' has no source"));
     BOOST_TEST(has(complaint(changed("{ value = 4,   source = \"mlat-01 (Nehalem-EP ES)\" }", "{ value = 4 }")),
                    "'caches.l1_latency.source' is missing"));
     BOOST_TEST(has(complaint(changed("\"mlat-01 (Nehalem-EP ES)\"", "\"\"")), "is empty"));
@@ -175,8 +193,10 @@ BOOST_AUTO_TEST_CASE(what_is_no_toml_is_refused_with_its_line) {
 }
 
 BOOST_AUTO_TEST_CASE(a_capability_that_is_no_number_or_no_msr_is_refused) {
-    BOOST_TEST(has(complaint(changed("\"0x00da04000000000e\"", "\"0xzz\"")), "'capabilities.IA32_VMX_BASIC' is no number"));
-    BOOST_TEST(has(complaint(changed("IA32_VMX_BASIC ", "IA32_VMX_BASICS ")), "unknown key 'capabilities.IA32_VMX_BASICS'"));
+    BOOST_TEST(
+        has(complaint(changed("\"0x00da04000000000e\"", "\"0xzz\"")), "'capabilities.IA32_VMX_BASIC' is no number"));
+    BOOST_TEST(
+        has(complaint(changed("IA32_VMX_BASIC ", "IA32_VMX_BASICS ")), "unknown key 'capabilities.IA32_VMX_BASICS'"));
 }
 
 BOOST_AUTO_TEST_CASE(a_cpuid_leaf_that_comes_twice_is_refused) {
@@ -205,8 +225,8 @@ BOOST_AUTO_TEST_CASE(set_names_the_nearest_key_of_a_mistyped_one) {
 
 BOOST_AUTO_TEST_CASE(set_refuses_what_has_no_value_or_one_out_of_range) {
     Profile p = load_profile(kProfiles / "nehalem.toml");
-    for (const auto* bad : {"vmcs_cache.contexts", "vmcs_cache.contexts=", "vmcs_cache.contexts=17", "vmcs_cache.contexts=-1",
-                            "vmcs_cache.contexts=1x", "=3", ""})
+    for (const auto* bad : {"vmcs_cache.contexts", "vmcs_cache.contexts=", "vmcs_cache.contexts=17",
+                            "vmcs_cache.contexts=-1", "vmcs_cache.contexts=1x", "=3", ""})
         BOOST_CHECK_THROW(set_knob(p, bad), ProfileError);
     BOOST_TEST(p.vmcs_cache.contexts == 0u);
 }

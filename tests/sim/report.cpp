@@ -49,7 +49,8 @@ BOOST_AUTO_TEST_CASE(lines_of_the_image_that_begin_with_cycles_are_its_measureme
 
 BOOST_AUTO_TEST_CASE(lines_that_only_look_like_measurements_are_left_alone) {
     BOOST_TEST(parse_measurements("cycles own cpuid 0 0 0\ncycles own cpuid 1 2\ncycles our cpuid 1 2 3\n"
-                                  "cycles own cpuid 1 2 x\ncycles own cpuid 1 2 3 4\n cycles\n").empty());
+                                  "cycles own cpuid 1 2 x\ncycles own cpuid 1 2 3 4\n cycles\n")
+                   .empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_breakdown_is_the_mean_of_an_episode_and_its_parts_add_up) {
@@ -108,7 +109,8 @@ BOOST_AUTO_TEST_CASE(figures_of_another_machine_are_not_compared) {
 BOOST_AUTO_TEST_CASE(a_reference_that_does_not_exist_is_refused) {
     Sample s;
     s.scenario.references[0].id = "turtles9-99";
-    BOOST_CHECK_EXCEPTION(s.report(), InputError, [](const auto& e) { return has(e.what(), "'turtles9-99' is unknown"); });
+    BOOST_CHECK_EXCEPTION(s.report(), InputError,
+                          [](const auto& e) { return has(e.what(), "'turtles9-99' is unknown"); });
 }
 
 BOOST_AUTO_TEST_CASE(the_report_fits_100_columns_and_shows_published_figures_with_their_kind) {
@@ -174,7 +176,8 @@ BOOST_AUTO_TEST_CASE(the_status_is_0_for_a_good_scenario_and_as_on_qemu_for_boot
 
 BOOST_AUTO_TEST_CASE(the_status_is_3_where_the_machine_went_wrong) {
     using core::StopReason;
-    for (const auto why : {StopReason::Shutdown, StopReason::VmxAbort, StopReason::Halted, StopReason::Budget, StopReason::AgentStopped}) {
+    for (const auto why : {StopReason::Shutdown, StopReason::VmxAbort, StopReason::Halted, StopReason::Budget,
+                           StopReason::AgentStopped}) {
         RunResult r;
         r.stop = why;
         BOOST_TEST(exit_status(r, false) == 3);
@@ -222,7 +225,8 @@ BOOST_AUTO_TEST_CASE(errors_of_calibration_and_of_validation_are_apart) {
 
 BOOST_AUTO_TEST_CASE(a_file_that_is_no_statistics_is_refused_in_one_line) {
     const auto turtles = (kSources / "traces/hardware/turtles.json").string();
-    for (const auto& file : {turtles, (kSources / "README.md").string(), std::string("no/such.json"), kSources.string()})
+    for (const auto& file :
+         {turtles, (kSources / "README.md").string(), std::string("no/such.json"), kSources.string()})
         BOOST_CHECK_EXCEPTION(compare_files(file, "hardware"), InputError,
                               [](const auto& e) { return has(e.what(), "expected") && !has(e.what(), "\n"); });
 }

@@ -20,11 +20,19 @@ inline MachineConfig sample_config() {
 /// Ten nested CPUID exits of 50,000 cycles and twenty single ones of 2,500.
 inline RunResult sample_result() {
     RunResult r;
-    r.console = "own level\r\ncycles own cpuid 20 50000 2400\ncycles guest cpuid 10 501000 49000\ncycles guest vmcall 10 400000 39000\nresult ok\n";
+    r.console =
+        "own level\r\ncycles own cpuid 20 50000 2400\ncycles guest cpuid 10 501000 49000\ncycles guest vmcall 10 "
+        "400000 39000\nresult ok\n";
     r.stop = core::StopReason::DebugExit;
     r.debug_exit = 0;
-    r.bucket_names = {"root-mode software", "guest software", "L2 software", "VM exit", "VM entry", "vmcs12 sync",
-                      "prepare_vmcs02: guest segments", "prepare_vmcs02: CR0"};
+    r.bucket_names = {"root-mode software",
+                      "guest software",
+                      "L2 software",
+                      "VM exit",
+                      "VM entry",
+                      "vmcs12 sync",
+                      "prepare_vmcs02: guest segments",
+                      "prepare_vmcs02: CR0"};
     r.bucket_totals = {0, 50000, 10000, 60000, 50000, 180000, 100000, 60000};
     for (const u64 c : r.bucket_totals) r.cycles += c;
     r.instructions = 4321;

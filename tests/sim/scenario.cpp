@@ -55,17 +55,20 @@ BOOST_AUTO_TEST_CASE(a_scenario_of_three_lines_is_enough) { BOOST_TEST(complaint
 BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_with_its_line) {
     BOOST_TEST(has(complaint(kGood + "l1 = \"unit\"\n"), ".toml:4: unknown key 'l1', expected one of"));
     BOOST_TEST(has(complaint(kGood + "l0 = \"kvm\"\n"), ".toml:4: 'l0' is 'kvm', expected none or unit"));
-    BOOST_TEST(has(complaint(kGood + "memory = \"1K\"\n"), ".toml:4: 'memory' is '1K', expected a size from 4M to 16G"));
+    BOOST_TEST(
+        has(complaint(kGood + "memory = \"1K\"\n"), ".toml:4: 'memory' is '1K', expected a size from 4M to 16G"));
     BOOST_TEST(has(complaint(kGood + "memory = 64\n"), "'memory' is an integer, expected a string"));
     BOOST_TEST(has(complaint(kGood + "policy = \"xen\"\n"), "expected kvm-2011"));
     BOOST_TEST(has(complaint("title = \"t\"\n"), "'image' is missing"));
-    BOOST_TEST(has(complaint(kGood + "[[references]]\nid = \"x\"\nkind = \"cpuid\"\nlevel = \"L2\"\n"), ".toml:7: 'references.level' is 'L2'"));
+    BOOST_TEST(has(complaint(kGood + "[[references]]\nid = \"x\"\nkind = \"cpuid\"\nlevel = \"L2\"\n"),
+                   ".toml:7: 'references.level' is 'L2'"));
     BOOST_TEST(has(complaint(kGood + "references = 3\n"), "'references' is an integer, expected [[references]]"));
 }
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_answered_with_the_names_there_are) {
-    BOOST_CHECK_EXCEPTION(find_definition("scenarios", "nested"), InputError,
-                          [](const auto& e) { return has(e.what(), "nested: no such scenario, expected nested-exits"); });
+    BOOST_CHECK_EXCEPTION(find_definition("scenarios", "nested"), InputError, [](const auto& e) {
+        return has(e.what(), "nested: no such scenario, expected nested-exits");
+    });
     BOOST_CHECK_THROW(find_definition("profiles", "../profiles/nehalem"), InputError);
     BOOST_CHECK_THROW(find_definition("profiles", ""), InputError);
     BOOST_CHECK_THROW(find_image("no-such-image"), InputError);
@@ -78,7 +81,8 @@ BOOST_AUTO_TEST_SUITE(text)
 BOOST_AUTO_TEST_CASE(numbers_are_decimal_or_hexadecimal_and_nothing_else) {
     BOOST_TEST(*parse_number("18446744073709551615") == ~u64{0});
     BOOST_TEST(*parse_number("0x1f") == 31u);
-    for (const auto* bad : {"", "x", "0x", "-1", "1 ", " 1", "18446744073709551616", "1e3"}) BOOST_TEST(!parse_number(bad), bad);
+    for (const auto* bad : {"", "x", "0x", "-1", "1 ", " 1", "18446744073709551616", "1e3"})
+        BOOST_TEST(!parse_number(bad), bad);
 }
 
 BOOST_AUTO_TEST_CASE(sizes_may_end_in_a_binary_unit_and_must_not_overflow) {

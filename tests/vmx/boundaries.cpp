@@ -92,6 +92,19 @@ BOOST_AUTO_TEST_CASE(with_an_injected_event_the_monitor_trap_flag_is_due_before_
     BOOST_TEST(nothing_due(injected));
 }
 
+BOOST_AUTO_TEST_CASE(debug_traps_come_behind_the_monitor_trap_flag_and_before_the_windows) {
+    Machine m;
+    m.control(PrimaryControl::InterruptWindowExiting);
+    m.control(PrimaryControl::MonitorTrapFlag);
+    m.enter();
+    m.cpu.pending_debug = 0x4000;
+    BOOST_TEST(nothing_due(m));
+    BOOST_TEST(due(m, ExitReason::MONITOR_TRAP_FLAG));
+    BOOST_TEST(nothing_due(m));
+    m.cpu.pending_debug = 0;
+    BOOST_TEST(due(m, ExitReason::INTERRUPT_WINDOW));
+}
+
 BOOST_AUTO_TEST_CASE(the_preemption_timer_is_tight_to_the_tick) {
     Machine m;  // IA32_VMX_MISC[4:0] = 5: one tick in 32 TSC cycles
     m.control(PinControl::ActivateVMXPreemptionTimer);

@@ -209,6 +209,15 @@ BOOST_AUTO_TEST_CASE(the_msr_area_is_loaded_in_order_and_its_first_bad_entry_fai
     }
 }
 
+BOOST_AUTO_TEST_CASE(without_paging_the_msr_area_may_change_lme_but_never_lma) {
+    Machine m;
+    m.guest_real();
+    m.set(Field::VM_ENTRY_MSR_LOAD_COUNT, 1);
+    m.msr_entry(Machine::kList + 0x2000, 0, msr::EFER, efer::NXE | efer::LMA);
+    m.enter();
+    BOOST_TEST(m.cpu.efer == efer::NXE);
+}
+
 BOOST_AUTO_TEST_CASE(a_failed_entry_runs_the_exit_msr_load_area_but_not_the_store_area) {
     Machine m;
     m.set(Field::GUEST_RFLAGS, 0);

@@ -13,10 +13,6 @@ using vmx::EntryResult;
 
 namespace {
 
-arch::Capabilities no_eptp_extras() {
-    arch::Capabilities c = nehalem();
-    return c;
-}
 
 /// All virtual-APIC controls that posted interrupts and the APIC timer stand on.
 void interrupt_delivery(Machine& m) {
@@ -130,7 +126,7 @@ std::vector<EntryCase> control_cases() {
          PREPARE(SET(VIRTUAL_PROCESSOR_ID, 0))},
         {"CTRL-EPTP-MT", haswell, PREPARE(m.use_ept()), PREPARE(SET(EPT_POINTER, Machine::kEptRoot | 0x1d))},
         {"CTRL-EPTP-PWL", haswell, PREPARE(m.use_ept()), PREPARE(SET(EPT_POINTER, Machine::kEptRoot | 0x16))},
-        {"CTRL-EPTP-AD", no_eptp_extras, PREPARE(m.use_ept()), PREPARE(ADD(EPT_POINTER, 0x40))},
+        {"CTRL-EPTP-AD", nehalem, PREPARE(m.use_ept()), PREPARE(ADD(EPT_POINTER, 0x40))},
         {"CTRL-EPTP-SSS", haswell, PREPARE(m.use_ept(); ADD(EPT_POINTER, 0x40)), PREPARE(ADD(EPT_POINTER, 0x80))},
         {"CTRL-EPTP-RSVD", haswell, PREPARE(m.use_ept()), PREPARE(ADD(EPT_POINTER, 0x800))},
         {"CTRL-EPTP-WIDTH", haswell, PREPARE(m.use_ept()), PREPARE(ADD(EPT_POINTER, kAboveWidth))},
@@ -181,16 +177,19 @@ std::vector<EntryCase> control_cases() {
          },
          PREPARE(m.control(ExitControl::ActivateSecondaryControls)),
          PREPARE(SET(SECONDARY_VM_EXIT_CONTROLS, u64{1} << 50))},
-        {"CTRL-EXIT-PREEMPT", haswell,
-         PREPARE(m.control(PinControl::ActivateVMXPreemptionTimer); m.control(ExitControl::SaveVMXPreemptionTimerValue)),
-         PREPARE(m.control(PinControl::ActivateVMXPreemptionTimer, false))},
-        AREA_CASES("CTRL-EXIT-STORE", VM_EXIT_MSR_STORE_ADDR, VM_EXIT_MSR_STORE_COUNT),
-        AREA_CASES("CTRL-EXIT-LOAD", VM_EXIT_MSR_LOAD_ADDR, VM_EXIT_MSR_LOAD_COUNT),
-        {"CTRL-ENTRY-RSVD0", haswell, nothing, PREPARE(DROP(VM_ENTRY_CONTROLS, 1))},
-        {"CTRL-ENTRY-RSVD1", haswell, nothing, PREPARE(ADD(VM_ENTRY_CONTROLS, 1u << 16))},
-        AREA_CASES("CTRL-ENTRY-LOAD", VM_ENTRY_MSR_LOAD_ADDR, VM_ENTRY_MSR_LOAD_COUNT),
-        {"CTRL-ENTRY-SMM", haswell, nothing, PREPARE(m.control(EntryControl::EntryToSMM))},
-        {"CTRL-ENTRY-DDM", haswell, nothing, PREPARE(m.control(EntryControl::DeactivateDualMonitorTreatment))},
+        {
+            "CTRL-EXIT-PREEMPT", haswell,
+                PREPARE(m.control(PinControl::ActivateVMXPreemptionTimer);
+                        m.control(ExitControl::SaveVMXPreemptionTimerValue)),
+                PREPARE(m.control(PinControl::ActivateVMXPreemptionTimer, false))
+        }
+        , AREA_CASES("CTRL-EXIT-STORE", VM_EXIT_MSR_STORE_ADDR, VM_EXIT_MSR_STORE_COUNT),
+            AREA_CASES("CTRL-EXIT-LOAD", VM_EXIT_MSR_LOAD_ADDR, VM_EXIT_MSR_LOAD_COUNT),
+            {"CTRL-ENTRY-RSVD0", haswell, nothing, PREPARE(DROP(VM_ENTRY_CONTROLS, 1))},
+            {"CTRL-ENTRY-RSVD1", haswell, nothing, PREPARE(ADD(VM_ENTRY_CONTROLS, 1u << 16))},
+            AREA_CASES("CTRL-ENTRY-LOAD", VM_ENTRY_MSR_LOAD_ADDR, VM_ENTRY_MSR_LOAD_COUNT),
+            {"CTRL-ENTRY-SMM", haswell, nothing, PREPARE(m.control(EntryControl::EntryToSMM))},
+            {"CTRL-ENTRY-DDM", haswell, nothing, PREPARE(m.control(EntryControl::DeactivateDualMonitorTreatment))},
     };
 }
 

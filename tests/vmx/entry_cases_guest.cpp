@@ -197,7 +197,8 @@ std::vector<EntryCase> guest_other_cases() {
          PREPARE(SET(GUEST_ACTIVITY_STATE, 1))},
         {"GUEST-ACT-BLOCK", haswell, PREPARE(SET(GUEST_INTERRUPTIBILITY_INFO, 2)),
          PREPARE(SET(GUEST_ACTIVITY_STATE, 1))},
-        {"GUEST-ACT-HLT-INJ", haswell, PREPARE(SET(GUEST_ACTIVITY_STATE, 1); inject(m, 1, 3)), PREPARE(inject(m, 6, 3))},
+        {"GUEST-ACT-HLT-INJ", haswell, PREPARE(SET(GUEST_ACTIVITY_STATE, 1); inject(m, 1, 3)),
+         PREPARE(inject(m, 6, 3))},
         {"GUEST-ACT-SHUT-INJ", haswell, PREPARE(SET(GUEST_ACTIVITY_STATE, 2); inject(m, 2, 2)),
          PREPARE(inject(m, 32, 0))},
         {"GUEST-ACT-SIPI-INJ", haswell, PREPARE(SET(GUEST_ACTIVITY_STATE, 3)), PREPARE(inject(m, 2, 2))},
@@ -222,8 +223,8 @@ std::vector<EntryCase> guest_other_cases() {
         {"GUEST-PDE-BS0", haswell, PREPARE(SET(GUEST_INTERRUPTIBILITY_INFO, 1)),
          PREPARE(SET(GUEST_PENDING_DBG_EXCEPTIONS, 0x4000))},
         {"GUEST-PDE-BS0", haswell,
-         PREPARE(m.control(EntryControl::LoadDebugControls); SET(GUEST_IA32_DEBUGCTL, 2);
-                 SET(GUEST_ACTIVITY_STATE, 1); ADD(GUEST_RFLAGS, vmx::rflags::TF)),
+         PREPARE(m.control(EntryControl::LoadDebugControls); SET(GUEST_IA32_DEBUGCTL, 2); SET(GUEST_ACTIVITY_STATE, 1);
+                 ADD(GUEST_RFLAGS, vmx::rflags::TF)),
          PREPARE(SET(GUEST_PENDING_DBG_EXCEPTIONS, 0x4000))},
         {"GUEST-PDE-RTM-CPUID", haswell, nothing, PREPARE(SET(GUEST_PENDING_DBG_EXCEPTIONS, 0x11000))},
         {"GUEST-LINK-ALIGN", haswell, linked, PREPARE(ADD(VMCS_LINK_POINTER, 1))},

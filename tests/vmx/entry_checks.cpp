@@ -21,7 +21,8 @@ void run(const std::vector<EntryCase>& cases, Check&& outcome) {
             Machine good(c.capabilities());
             c.prepare(good);
             const EntryResult accepted = good.vmx.vmlaunch();
-            BOOST_TEST((accepted.kind == EntryResult::Entered), "accepted before: " << (accepted.violated ? accepted.violated : ""));
+            BOOST_TEST((accepted.kind == EntryResult::Entered),
+                       "accepted before: " << (accepted.violated ? accepted.violated : ""));
             Machine m(c.capabilities());
             c.prepare(m);
             c.violate(m);
@@ -37,7 +38,8 @@ void run(const std::vector<EntryCase>& cases, Check&& outcome) {
 }
 
 /// Every row is violated by at least one case.
-void complete(const std::vector<EntryCase>& cases, std::span<const EntryCheck> rows, std::set<std::string> excused = {}) {
+void complete(const std::vector<EntryCase>& cases, std::span<const EntryCheck> rows,
+              std::set<std::string> excused = {}) {
     std::set<std::string> covered, ids;
     for (const EntryCase& c : cases) covered.insert(c.id);
     for (const EntryCheck& row : rows) {
@@ -58,7 +60,10 @@ void vmfail(const Machine& m, const EntryResult& r, const CpuState& before, unsi
 void exit33(const Machine& m, const EntryResult& r, const std::string& id) {
     BOOST_TEST((r.kind == EntryResult::FailedExit));
     BOOST_TEST(m.get(Field::VM_EXIT_REASON) == 0x80000021u);
-    const u64 qualification = id.starts_with("GUEST-PDPTE") ? 2 : id == "GUEST-INT-NMI-STI" ? 3 : id.starts_with("GUEST-LINK") ? 4 : 0;
+    const u64 qualification = id.starts_with("GUEST-PDPTE")  ? 2
+                              : id == "GUEST-INT-NMI-STI"    ? 3
+                              : id.starts_with("GUEST-LINK") ? 4
+                                                             : 0;
     BOOST_TEST(m.get(Field::EXIT_QUALIFICATION) == qualification);
     BOOST_TEST(m.cpu.rip == kHostRip);
     BOOST_TEST(m.cpu.cr3 == 0x21000u);
@@ -70,29 +75,35 @@ BOOST_AUTO_TEST_SUITE(vmx_entry_checks)
 
 BOOST_AUTO_TEST_CASE(each_violated_control_gives_error_7_and_nothing_else) {
     for (const auto& cases : {control_cases(), injection_cases()})
-        run(cases, [](Machine& m, const EntryResult& r, const CpuState& before, const std::string&) { vmfail(m, r, before, 7); });
+        run(cases, [](Machine& m, const EntryResult& r, const CpuState& before, const std::string&) {
+            vmfail(m, r, before, 7);
+        });
     complete(control_cases(), control_checks());
     complete(injection_cases(), injection_checks());
 }
 
 BOOST_AUTO_TEST_CASE(each_violated_host_field_gives_error_8_and_nothing_else) {
-    run(host_cases(), [](Machine& m, const EntryResult& r, const CpuState& before, const std::string&) { vmfail(m, r, before, 8); });
+    run(host_cases(),
+        [](Machine& m, const EntryResult& r, const CpuState& before, const std::string&) { vmfail(m, r, before, 8); });
     // A 32-bit host cannot have a 64-bit guest: the rows on EFER.LMA at entry, before this one, catch every such VMCS.
     complete(host_cases(), host_checks(), {"HOST-AS32-GUEST64"});
 }
 
 BOOST_AUTO_TEST_CASE(each_violated_guest_register_gives_exit_33_with_host_state_loaded) {
-    run(guest_register_cases(), [](Machine& m, const EntryResult& r, const CpuState&, const std::string& id) { exit33(m, r, id); });
+    run(guest_register_cases(),
+        [](Machine& m, const EntryResult& r, const CpuState&, const std::string& id) { exit33(m, r, id); });
     complete(guest_register_cases(), guest_register_checks());
 }
 
 BOOST_AUTO_TEST_CASE(each_violated_guest_segment_gives_exit_33_with_host_state_loaded) {
-    run(guest_segment_cases(), [](Machine& m, const EntryResult& r, const CpuState&, const std::string& id) { exit33(m, r, id); });
+    run(guest_segment_cases(),
+        [](Machine& m, const EntryResult& r, const CpuState&, const std::string& id) { exit33(m, r, id); });
     complete(guest_segment_cases(), guest_segment_checks());
 }
 
 BOOST_AUTO_TEST_CASE(each_violated_non_register_state_gives_exit_33_with_its_qualification) {
-    run(guest_other_cases(), [](Machine& m, const EntryResult& r, const CpuState&, const std::string& id) { exit33(m, r, id); });
+    run(guest_other_cases(),
+        [](Machine& m, const EntryResult& r, const CpuState&, const std::string& id) { exit33(m, r, id); });
     complete(guest_other_cases(), guest_other_checks());
 }
 

@@ -104,12 +104,20 @@ BOOST_AUTO_TEST_CASE(exit_information_is_written_whole_and_the_instruction_error
     info.idt_vectoring_error_code = 5;
     info.io_rcx = 9;
     m.vmx.exit(info);
-    const std::map<Field, u64> expected{
-        {Field::VM_EXIT_REASON, 30}, {Field::EXIT_QUALIFICATION, 0x3f80008}, {Field::GUEST_LINEAR_ADDRESS, 0x1000},
-        {Field::GUEST_PHYSICAL_ADDRESS, 0x2000}, {Field::VM_EXIT_INSTRUCTION_LEN, 2}, {Field::VMX_INSTRUCTION_INFO, 0x380},
-        {Field::IDT_VECTORING_INFO_FIELD, 0x80000020}, {Field::IDT_VECTORING_ERROR_CODE, 5}, {Field::IO_RCX, 9},
-        {Field::IO_RSI, 0}, {Field::VM_EXIT_INTR_INFO, 0}, {Field::VM_EXIT_INTR_ERROR_CODE, 0},
-        {Field::VM_INSTRUCTION_ERROR, 12}, {Field::VM_ENTRY_INTR_INFO_FIELD, 0x306}};  // its valid bit cleared
+    const std::map<Field, u64> expected{{Field::VM_EXIT_REASON, 30},
+                                        {Field::EXIT_QUALIFICATION, 0x3f80008},
+                                        {Field::GUEST_LINEAR_ADDRESS, 0x1000},
+                                        {Field::GUEST_PHYSICAL_ADDRESS, 0x2000},
+                                        {Field::VM_EXIT_INSTRUCTION_LEN, 2},
+                                        {Field::VMX_INSTRUCTION_INFO, 0x380},
+                                        {Field::IDT_VECTORING_INFO_FIELD, 0x80000020},
+                                        {Field::IDT_VECTORING_ERROR_CODE, 5},
+                                        {Field::IO_RCX, 9},
+                                        {Field::IO_RSI, 0},
+                                        {Field::VM_EXIT_INTR_INFO, 0},
+                                        {Field::VM_EXIT_INTR_ERROR_CODE, 0},
+                                        {Field::VM_INSTRUCTION_ERROR, 12},
+                                        {Field::VM_ENTRY_INTR_INFO_FIELD, 0x306}};  // its valid bit cleared
     for (const auto& [field, value] : expected) BOOST_TEST(m.get(field) == value, arch::info(field).name);
 }
 
@@ -322,6 +330,25 @@ BOOST_AUTO_TEST_CASE(under_ept_the_pdptes_in_use_are_saved) {
     m.cpu.pdpte[1] = 0x9001;
     m.vmx.exit(because(ExitReason::CPUID));
     BOOST_TEST(m.get(Field::GUEST_PDPTR1) == 0x9001u);
+}
+
+BOOST_AUTO_TEST_CASE(a_layout_that_mixes_types_in_lines_gives_the_same_fields) {
+    arch::VmcsLayout mixed;  // neighbours in the table 2 KiB apart: each line holds fields of two types
+    for (std::size_t i = 0; i < arch::kFieldCount; ++i) {
+        mixed.offset[i] = static_cast<u16>(64 + i / 2 * 8 + i % 2 * 1024);
+        mixed.lines[static_cast<std::size_t>(arch::kFields[i].type)] |= arch::LineMask{1} << mixed.offset[i] / 64;
+    }
+    Machine m(haswell(), mixed), plain;
+    for (Machine* x : {&m, &plain}) {
+        x->vmx.conclude({VmxResult::FailValid, 12});
+        x->enter();
+        x->cpu.rip = 0x1234;
+        x->vmx.exit(because(ExitReason::CPUID));
+    }
+    for (std::size_t i = 0; i < arch::kFieldCount; ++i)
+        BOOST_TEST(m.get(static_cast<Field>(i)) == plain.get(static_cast<Field>(i)), arch::kFields[i].name);
+    BOOST_TEST(m.cpu.rip == plain.cpu.rip);
+    BOOST_TEST(m.cpu.cycles == plain.cpu.cycles);
 }
 
 BOOST_AUTO_TEST_CASE(exit_costs_its_base_the_port_and_each_msr_entry) {

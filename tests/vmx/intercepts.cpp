@@ -46,8 +46,10 @@ const Row kByControl[] = {
     {"PAUSE", PRIMARY(PAUSEExiting), ASK(intercept_pause(i)), ExitReason::PAUSE_INSTRUCTION, 0},
     {"RDRAND", SECONDARY(RDRANDExiting), ASK(intercept_rdrand(i)), ExitReason::RDRAND, 0},
     {"RDSEED", SECONDARY(RDSEEDExiting), ASK(intercept_rdseed(i)), ExitReason::RDSEED, 0},
-    {"LGDT", SECONDARY(DescriptorTableExiting), ASK(intercept_descriptor_table(i, ExitReason::GDTR_IDTR)), ExitReason::GDTR_IDTR, 0},
-    {"LTR", SECONDARY(DescriptorTableExiting), ASK(intercept_descriptor_table(i, ExitReason::LDTR_TR)), ExitReason::LDTR_TR, 0},
+    {"LGDT", SECONDARY(DescriptorTableExiting), ASK(intercept_descriptor_table(i, ExitReason::GDTR_IDTR)),
+     ExitReason::GDTR_IDTR, 0},
+    {"LTR", SECONDARY(DescriptorTableExiting), ASK(intercept_descriptor_table(i, ExitReason::LDTR_TR)),
+     ExitReason::LDTR_TR, 0},
     {"MOV to DR7", PRIMARY(MOVDRExiting), ASK(intercept_mov_dr(7, false, 3, i)), ExitReason::DR_ACCESS, 0x307},
     {"MOV from DR6", PRIMARY(MOVDRExiting), ASK(intercept_mov_dr(6, true, 8, i)), ExitReason::DR_ACCESS, 0x816},
     {"OUT", PRIMARY(UnconditionalIOExiting),
@@ -118,7 +120,8 @@ BOOST_AUTO_TEST_CASE(io_bitmaps_decide_by_any_byte_and_override_the_unconditiona
     m.enter();
     ExitInfo i;
     const auto io = [&](u16 port, unsigned bytes) {
-        return m.vmx.intercept_io({.port = port, .bytes = bytes, .in = true, .string = false, .rep = false, .immediate = false}, i);
+        return m.vmx.intercept_io(
+            {.port = port, .bytes = bytes, .in = true, .string = false, .rep = false, .immediate = false}, i);
     };
     BOOST_TEST(io(0x3f8, 1));
     BOOST_TEST(io(0x3f7, 2));

@@ -100,6 +100,8 @@ BOOST_AUTO_TEST_CASE(exit_and_entry_charge_their_hardware_part_and_bound_an_epis
     const u64 entry_at = m.cpu.cycles;
     BOOST_TEST((m.vmx.vmresume().kind == EntryResult::Entered));
     const u64 entry_cost = m.cpu.cycles - entry_at;
+    BOOST_TEST(!m.ledger.is_open(1));
+    m.cpu.cycles += 40;  // the guest runs again, outside the episode
     m.ledger.settle(m.cpu.cycles);
     const Episode& e = m.ledger.episodes().at({1, 10});
     BOOST_TEST(e.count == 1u);
@@ -107,8 +109,20 @@ BOOST_AUTO_TEST_CASE(exit_and_entry_charge_their_hardware_part_and_bound_an_epis
     BOOST_TEST(at(e, kRootCode) == 70u);
     BOOST_TEST(at(e, kVmEntry) == entry_cost);
     BOOST_TEST(at(e, kGuestCode) == 0u);
-    BOOST_TEST(m.ledger.totals()[kGuestCode] == 50u);
+    BOOST_TEST(m.ledger.totals()[kGuestCode] == 90u);
     BOOST_TEST(sum(m.ledger.totals()) == m.cpu.cycles);
+}
+
+BOOST_AUTO_TEST_CASE(an_exit_within_an_open_episode_of_level_2_opens_none_of_its_own) {
+    Machine m;
+    m.enter();
+    m.ledger.open({2, 48}, m.cpu.cycles);
+    ExitInfo i;
+    i.reason = arch::ExitReason::CPUID;
+    m.vmx.exit(i);
+    BOOST_TEST(m.ledger.is_open(2));
+    BOOST_TEST(!m.ledger.is_open(1));
+    BOOST_TEST(m.ledger.episodes().size() == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_entry_gives_the_charge_back_and_leaves_the_episode_open) {

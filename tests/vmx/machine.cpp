@@ -50,8 +50,8 @@ arch::Capabilities haswell() {
 arch::Capabilities everything() {
     arch::Capabilities c = haswell();
     const auto allow_all = [&c](u32 index) { c.set(index, c.get(index) | 0xffffffff00000000); };
-    for (const u32 m : {msr::IA32_VMX_TRUE_PINBASED_CTLS, msr::IA32_VMX_TRUE_PROCBASED_CTLS, msr::IA32_VMX_TRUE_EXIT_CTLS,
-                        msr::IA32_VMX_TRUE_ENTRY_CTLS, msr::IA32_VMX_PROCBASED_CTLS2})
+    for (const u32 m : {msr::IA32_VMX_TRUE_PINBASED_CTLS, msr::IA32_VMX_TRUE_PROCBASED_CTLS,
+                        msr::IA32_VMX_TRUE_EXIT_CTLS, msr::IA32_VMX_TRUE_ENTRY_CTLS, msr::IA32_VMX_PROCBASED_CTLS2})
         allow_all(m);
     c.set(msr::IA32_VMX_PROCBASED_CTLS3, ~u64{0});
     c.set(msr::IA32_VMX_EXIT_CTLS2, ~u64{0});
@@ -59,8 +59,9 @@ arch::Capabilities everything() {
     return c;
 }
 
-Machine::Machine(const arch::Capabilities& caps)
-    : capabilities(caps), vmx({cpu, port, ram, translations, capabilities, timing, ledger}) {
+Machine::Machine(const arch::Capabilities& caps, const arch::VmcsLayout& layout)
+    : capabilities(caps), vmx({cpu, port, ram, translations, capabilities, timing, ledger, &layout}) {
+    port.layout = &layout;
     cpu.cr0 = 0x80050033;
     cpu.cr4 = cr4::PAE | cr4::VMXE;
     cpu.cr3 = 0x20000;

@@ -47,12 +47,12 @@ struct Machine {
     vmx::Ledger ledger;
     vmx::Vmx vmx;
 
-    explicit Machine(const arch::Capabilities& caps = haswell());
+    explicit Machine(const arch::Capabilities& caps = haswell(), const arch::VmcsLayout& layout = arch::kGenericLayout);
 
     /// VMXON, VMCLEAR, VMPTRLD of kVmcs, whose fields are then valid.
     void start();
-    u64 get(Field f) const { return port.pages.at(kVmcs).get(f); }
-    void set(Field f, u64 v) { port.pages[kVmcs].set(f, v); }
+    u64 get(Field f) const { return port.pages.at(kVmcs).get(f, *port.layout); }
+    void set(Field f, u64 v) { port.pages[kVmcs].set(f, v, *port.layout); }
     void add(Field f, u64 bits) { set(f, get(f) | bits); }
     void drop(Field f, u64 bits) { set(f, get(f) & ~bits); }
     template <class Bit>

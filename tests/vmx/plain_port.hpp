@@ -14,6 +14,7 @@ public:
     std::map<u64, bool> launched;
     arch::VmcsCacheStats counts;
     unsigned flushed = 0;
+    const arch::VmcsLayout* layout = &arch::kGenericLayout;  ///< of the pages and of bulk transfers
 
     arch::VmcsReply transact(const arch::VmcsRequest& r) override {
         using Op = arch::VmcsOp;
@@ -27,13 +28,13 @@ public:
                 reply.cycles = {kAccess};
                 const auto a = arch::decode_encoding(r.encoding);
                 if (!a) return {arch::VmcsStatus::UnsupportedField, 0, {kAccess}};
-                const u64 old = page.get(a->field);
+                const u64 old = page.get(a->field, *layout);
                 if (r.op == Op::Read) {
                     ++counts.reads;
                     reply.data = a->high ? old >> 32 : old;
                 } else {
                     ++counts.writes;
-                    page.set(a->field, a->high ? (old & 0xffffffff) | r.data << 32 : r.data);
+                    page.set(a->field, a->high ? (old & 0xffffffff) | r.data << 32 : r.data, *layout);
                 }
                 break;
             }

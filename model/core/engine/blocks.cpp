@@ -135,11 +135,6 @@ void Engine::code_written(HostPhysical at, unsigned bytes) {
     if (!info.blocks.empty()) return;
     code_pages_.erase(found);
     core_.ram().unmark_code(at.page());
-    // The page TLB may now grant stores again: the entry is refilled on the next miss.
-    engine::PageEntry* const pages = hot_.pages.data();
-    for (unsigned i = 0; i < engine::kPageEntries; ++i)
-        if ((pages[i].tag_r & 0xfff) == hot_.generation && (pages[i].tag_r & ~u64{0xfff}) + pages[i].phys_addend == at.page().raw)
-            pages[i].tag_r = pages[i].tag_w = engine::PageEntry::kNone;
 }
 
 Outcome Engine::code_page(u64 va, HostPhysical& out) {

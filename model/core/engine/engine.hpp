@@ -64,7 +64,6 @@ private:
         u64 lines = 0;  ///< 64-byte lines that hold decoded code
     };
     // tlb.cpp
-    struct Piece { HostPhysical at{}; };
     Outcome translate(u64 va, mmu::AccessType type, bool user, mmu::Translation& out);
     Outcome data_page(u64 va, bool write, bool user, HostPhysical& out);
     void new_generation();
@@ -80,7 +79,6 @@ private:
     void* allocate(std::size_t bytes);
     static std::size_t bucket(u64 va, u64 ppage, u32 mode);
     // decode.cpp
-    struct Decoding;
     Outcome decode_block(u64 va, HostPhysical at, u32 mode, engine::Block*& out);
     bool decode_one(const u8* bytes, unsigned available, u32 mode, Insn& insn, u8& vector, bool& need_more) const;
     u64 static_latency(const Insn& insn) const;
@@ -91,7 +89,7 @@ private:
     void sync_in() { hot_.flags.set(core_.state.rflags); }
     Outcome run_system(const engine::Op& op);
     bool pending_events();
-    void after_single(u32 blocking_before, bool trap, bool completed);
+    void after_single(u32 shadow, bool trap);
 
     Core& core_;
     const bool timed_;

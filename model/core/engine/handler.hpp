@@ -139,7 +139,7 @@ void jump_missed(CpuState* s, const Op* op, Hot* h);  ///< to the linear address
 #define VMXSIM_JUMP(Timed, s, h, op, target) \
     do { \
         const u64 va_ = (target); \
-        Block* const j_ = (h)->jumps[va_ & (kJumpEntries - 1)]; \
+        Block* const j_ = (h)->jumps[jump_slot(va_)]; \
         (h)->miss_va = va_; \
         if (j_->va != va_) [[unlikely]] VMXSIM_TAIL(jump_missed, s, op, h); \
         VMXSIM_ENTER(Timed, s, h, j_, op, { VMXSIM_TAIL(jump_missed, s, op, h); }); \

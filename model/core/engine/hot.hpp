@@ -82,6 +82,7 @@ struct CodePage {
 inline constexpr unsigned kCodePages = 64;
 inline constexpr unsigned kFetchLines = 64;
 inline constexpr unsigned kJumpEntries = 1024;
+inline constexpr u64 jump_slot(u64 va) { return (va ^ va >> 8) & (kJumpEntries - 1); }
 
 /// Why the handlers came back to the run loop.
 enum class Leave : u8 {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // MOVS, STOS, LODS, SCAS, CMPS with their repetitions. Registers are exact after each iteration, so that a fault resumes.
+#include <algorithm>
+
 #include "model/core/engine/interpret.hpp"
 
 namespace vmxsim::core::engine {
@@ -76,6 +78,35 @@ Outcome element(const StringOp& o, Kind kind) {
     return Outcome::Next;
 }
 
+/// Whole lines of REP MOVS and REP STOS at once, where the fast path reaches both: as many iterations as end before either
+/// pointer leaves its line. 0: none, the element-wise path is to do it. Same registers, same cycles, same memory.
+template <bool Timed>
+u64 bulk(const StringOp& o, Kind kind, u64 count) {
+    Hot& h = o.x.engine.hot();
+    const u64 to = o.pointer(vmx::RDI), from = o.pointer(vmx::RSI);
+    constexpr u64 kUnit = Timed ? 64 : 4096;
+    u64 bytes = kUnit - (to & (kUnit - 1));
+    if (kind == Kind::Movs) bytes = std::min(bytes, kUnit - (from & (kUnit - 1)));
+    const u64 n = std::min(bytes / o.bytes, count);
+    if (n < 2 || !reachable<Timed, u8, true>(&h, to)) return 0;
+    u8* const destination = reinterpret_cast<u8*>(host<Timed>(&h, to));
+    if (kind == Kind::Movs) {
+        if (!reachable<Timed, u8, false>(&h, from)) return 0;
+        const u8* const source = reinterpret_cast<const u8*>(host<Timed>(&h, from));
+        // Where the destination overlaps what is yet to be read, elements must be copied one by one.
+        if (destination > source && destination < source + n * o.bytes) return 0;
+        std::memmove(destination, source, n * o.bytes);
+        o.x.set_register(vmx::RSI * 8, o.address_bytes, from + n * o.bytes);
+    } else {
+        const u64 v = o.x.s.r[vmx::RAX];
+        if (o.bytes == 1) std::memset(destination, static_cast<int>(v & 0xff), n);
+        else for (u64 i = 0; i < n; ++i) std::memcpy(destination + i * o.bytes, &v, o.bytes);
+    }
+    o.x.set_register(vmx::RDI * 8, o.address_bytes, to + n * o.bytes);
+    o.x.core.spend(n * o.x.core.params().string_element);
+    return n;
+}
+
 Outcome string(const Interpreter& x, Kind kind, unsigned bytes) {
     StringOp o{x, bytes, x.insn.z.address_width / 8u};
     for (unsigned i = 0; i < x.insn.z.operand_count; ++i) {
@@ -92,9 +123,24 @@ Outcome string(const Interpreter& x, Kind kind, unsigned bytes) {
     const u8 rcx = vmx::RCX * 8;
     const bool stops = kind == Kind::Scas || kind == Kind::Cmps;
     const u64 slice = x.engine.single_step() ? 1 : kSlice;
+    const bool fast = (kind == Kind::Movs || kind == Kind::Stos) && x.engine.in_64bit() && o.address_bytes == 8 &&
+                      o.source != vmx::FS && o.source != vmx::GS && !(x.s.rflags & vmx::rflags::DF) && !x.engine.single_step();
     for (u64 n = 0; n < slice; ++n) {
         const u64 count = x.register_value(rcx, o.address_bytes);
         if (count == 0) return Outcome::Next;
+        if (fast && count > 1) {
+            const u64 done = x.engine.timed() ? bulk<true>(o, kind, count) : bulk<false>(o, kind, count);
+            if (done) {
+                x.set_register(rcx, o.address_bytes, count - done);
+                n += done - 1;
+                continue;
+            }
+            // Fills the TLBs for the next lines, in the order of an element's accesses.
+            if (kind == Kind::Movs && x.engine.reach(o.pointer(vmx::RSI), 1, false) == Engine::Reach::Event)
+                return static_cast<Outcome>(x.engine.hot().outcome);
+            if (x.engine.reach(o.pointer(vmx::RDI), 1, true) == Engine::Reach::Event)
+                return static_cast<Outcome>(x.engine.hot().outcome);
+        }
         VMXSIM_TRY(element(o, kind));
         x.set_register(rcx, o.address_bytes, count - 1);
         if (stops && x.f.zf() == repne) return Outcome::Next;

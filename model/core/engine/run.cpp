@@ -123,10 +123,9 @@ bool Engine::pending_events() {
 }
 
 /// Behind an instruction of single steps: STI's and MOV SS's shadows end, TF traps.
-void Engine::after_single(u32 shadow, bool trap, bool completed) {
-    vmx::CpuState& s = core_.state;
-    s.blocking &= ~shadow;
-    if (trap && completed) s.pending_debug |= kSingleStep;
+void Engine::after_single(u32 shadow, bool trap) {
+    core_.state.blocking &= ~shadow;
+    if (trap) core_.state.pending_debug |= kSingleStep;
 }
 
 StopReason Engine::run(u64 until) {
@@ -175,7 +174,7 @@ StopReason Engine::run(u64 until) {
             if (link && flushes == flushes_ && hot_.tail)
                 hot_.tail->succ[hot_.which] = b;
             else
-                hot_.jumps[b->va & (engine::kJumpEntries - 1)] = b;
+                hot_.jumps[engine::jump_slot(b->va)] = b;
         }
         link = false;
         const u32 shadow = s.blocking & kShadows;
@@ -201,7 +200,9 @@ StopReason Engine::run(u64 until) {
             }
         }
         const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit;
-        if (single && s.vmx.non_root == in_guest) after_single(completed || outcome == Outcome::Fault ? shadow : 0, trap, completed);
+        // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a trap.
+        if (single && completed && s.vmx.non_root == in_guest)
+            after_single(shadow, trap && (hot_.leave != Leave::System || (s.rflags & vmx::rflags::TF)));
         if (!completed) {
             link = false;
             if (!finish_event(outcome)) break;

@@ -46,7 +46,8 @@ bool pae_paging(u64 cr0_value, u64 cr4_value, u64 efer_value) {
 /// Gives CR0 a value that intercepts have passed and masks been merged into.
 Outcome set_cr0(Core& core, u64 value) {
     CpuState& state = core.state;
-    constexpr u64 kDefined = cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD | cr0::PG;
+    constexpr u64 kDefined =
+        cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD | cr0::PG;
     if (value >> 32) return core.raise(vector::GP, 0);
     value = (value & kDefined) | cr0::ET;
     const u64 old = state.cr0;
@@ -114,7 +115,8 @@ Outcome set_cr4(Core& core, u64 value) {
         state.pdpte = pdptes;
     }
     state.cr4 = value;
-    constexpr u64 kFlush = cr4::PGE | cr4::PSE | cr4::PAE | cr4::SMEP | cr4::SMAP | cr4::PCIDE | cr4::PKE;  // SDM 4.10.4.1
+    constexpr u64 kFlush =
+        cr4::PGE | cr4::PSE | cr4::PAE | cr4::SMEP | cr4::SMAP | cr4::PCIDE | cr4::PKE;  // SDM 4.10.4.1
     if ((old ^ value) & kFlush) core.mmu().flush_vpid(current_vpid(core), false);
     core.context_changed();
     return Outcome::Next;
@@ -123,15 +125,31 @@ Outcome set_cr4(Core& core, u64 value) {
 }  // namespace
 
 u64 supported_cr4(const Core& core) {
-    struct Row { u64 bit; u32 leaf; u8 reg, position; };
+    struct Row {
+        u64 bit;
+        u32 leaf;
+        u8 reg, position;
+    };
     enum { EBX = 1, ECX = 2, EDX = 3 };
     static constexpr Row rows[] = {
-        {cr4::VME | cr4::PVI, 1, EDX, 1}, {cr4::TSD, 1, EDX, 4},      {cr4::DE, 1, EDX, 2},
-        {cr4::PSE, 1, EDX, 3},            {cr4::PAE, 1, EDX, 6},      {cr4::MCE, 1, EDX, 7},
-        {cr4::PGE, 1, EDX, 13},           {cr4::OSFXSR, 1, EDX, 24},  {cr4::OSXMMEXCPT, 1, EDX, 25},
-        {cr4::VMXE, 1, ECX, 5},           {cr4::SMXE, 1, ECX, 6},     {cr4::PCIDE, 1, ECX, 17},
-        {cr4::OSXSAVE, 1, ECX, 26},       {cr4::FSGSBASE, 7, EBX, 0}, {cr4::SMEP, 7, EBX, 7},
-        {cr4::SMAP, 7, EBX, 20},          {cr4::UMIP, 7, ECX, 2},     {cr4::PKE, 7, ECX, 3},
+        {cr4::VME | cr4::PVI, 1, EDX, 1},
+        {cr4::TSD, 1, EDX, 4},
+        {cr4::DE, 1, EDX, 2},
+        {cr4::PSE, 1, EDX, 3},
+        {cr4::PAE, 1, EDX, 6},
+        {cr4::MCE, 1, EDX, 7},
+        {cr4::PGE, 1, EDX, 13},
+        {cr4::OSFXSR, 1, EDX, 24},
+        {cr4::OSXMMEXCPT, 1, EDX, 25},
+        {cr4::VMXE, 1, ECX, 5},
+        {cr4::SMXE, 1, ECX, 6},
+        {cr4::PCIDE, 1, ECX, 17},
+        {cr4::OSXSAVE, 1, ECX, 26},
+        {cr4::FSGSBASE, 7, EBX, 0},
+        {cr4::SMEP, 7, EBX, 7},
+        {cr4::SMAP, 7, EBX, 20},
+        {cr4::UMIP, 7, ECX, 2},
+        {cr4::PKE, 7, ECX, 3},
         {cr4::LA57, 7, ECX, 16},
     };
     u64 mask = cr4::PCE;
@@ -147,15 +165,22 @@ Outcome mov_to_cr(Core& core, const Insn& insn) {
     const u64 value = read_gpr(core, insn.op[1].reg.value);
     core.spend(core.params().mov_cr);
     ExitInfo exit;
-    if (core.vmx().intercept_mov_to_cr(cr, gpr_number(insn.op[1].reg.value), value, exit)) return exit_with(core, insn, exit);
+    if (core.vmx().intercept_mov_to_cr(cr, gpr_number(insn.op[1].reg.value), value, exit))
+        return exit_with(core, insn, exit);
     switch (cr) {
         case 0:
             if (value >> 32) return core.raise(vector::GP, 0);
             VMXSIM_TRY(set_cr0(core, core.vmx().merged_cr0(value) & 0xffffffff));
             break;
-        case 2: core.state.cr2 = value; break;
-        case 3: VMXSIM_TRY(set_cr3(core, value)); break;
-        case 4: VMXSIM_TRY(set_cr4(core, core.vmx().merged_cr4(value))); break;
+        case 2:
+            core.state.cr2 = value;
+            break;
+        case 3:
+            VMXSIM_TRY(set_cr3(core, value));
+            break;
+        case 4:
+            VMXSIM_TRY(set_cr4(core, core.vmx().merged_cr4(value)));
+            break;
         default:
             if (value >> 4) return core.raise(vector::GP, 0);
             if (core.vmx().virtual_cr8()) {
@@ -179,15 +204,27 @@ Outcome mov_from_cr(Core& core, const Insn& insn) {
     const ZydisRegister gpr = insn.op[0].reg.value;
     core.spend(core.params().mov_cr);
     ExitInfo exit;
-    if ((cr == 3 || cr == 8) && core.vmx().intercept_mov_from_cr(cr, gpr_number(gpr), exit)) return exit_with(core, insn, exit);
+    if ((cr == 3 || cr == 8) && core.vmx().intercept_mov_from_cr(cr, gpr_number(gpr), exit))
+        return exit_with(core, insn, exit);
     u64 value = 0;
     switch (cr) {
-        case 0: value = core.vmx().visible_cr0(); break;
-        case 2: value = core.state.cr2; break;
-        case 3: value = core.state.cr3; break;
-        case 4: value = core.vmx().visible_cr4(); break;
-        case 8: value = core.vmx().virtual_cr8().value_or(core.state.cr8); break;
-        default: return core.raise(vector::UD);
+        case 0:
+            value = core.vmx().visible_cr0();
+            break;
+        case 2:
+            value = core.state.cr2;
+            break;
+        case 3:
+            value = core.state.cr3;
+            break;
+        case 4:
+            value = core.vmx().visible_cr4();
+            break;
+        case 8:
+            value = core.vmx().virtual_cr8().value_or(core.state.cr8);
+            break;
+        default:
+            return core.raise(vector::UD);
     }
     write_gpr(core, gpr, value);
     return Outcome::Next;

@@ -64,16 +64,25 @@ bool visible(const Core& core, u16 selector, const Descriptor& d) {
 bool describable(const Core& core, const Descriptor& d, bool limit) {
     if (d.code_or_data()) return true;
     switch (d.type()) {
-        case system_type::TSS: case system_type::TSS_BUSY: case system_type::LDT: return true;
-        case system_type::TSS16: case system_type::TSS16_BUSY: return !core.state.long_mode();
-        case system_type::CALL: return !limit;
-        case system_type::CALL16: case system_type::TASK_GATE: return !limit && !core.state.long_mode();
-        default: return false;
+        case system_type::TSS:
+        case system_type::TSS_BUSY:
+        case system_type::LDT:
+            return true;
+        case system_type::TSS16:
+        case system_type::TSS16_BUSY:
+            return !core.state.long_mode();
+        case system_type::CALL:
+            return !limit;
+        case system_type::CALL16:
+        case system_type::TASK_GATE:
+            return !limit && !core.state.long_mode();
+        default:
+            return false;
     }
 }
 
-/// Descriptor of a selector for LAR, LSL, VERR, VERW: absent ones clear ZF instead of faulting. Fault and exit of the read
-/// itself remain.
+/// Descriptor of a selector for LAR, LSL, VERR, VERW: absent ones clear ZF instead of faulting. Fault and exit of the
+/// read itself remain.
 Outcome inspect(Core& core, u16 selector, Descriptor& d, bool& found) {
     found = false;
     if (is_null(selector)) return Outcome::Next;
@@ -135,7 +144,8 @@ Outcome ldt_tr(Core& core, const Insn& insn) {
     if (!load) return write_operand(core, insn, insn.op[0], 2, core.state.seg[task ? TR : LDTR].selector);
     u64 selector = 0;
     VMXSIM_TRY(read_operand(core, insn, insn.op[0], 2, selector));
-    VMXSIM_TRY(task ? load_task_register(core, static_cast<u16>(selector)) : load_ldt(core, static_cast<u16>(selector)));
+    VMXSIM_TRY(task ? load_task_register(core, static_cast<u16>(selector))
+                    : load_ldt(core, static_cast<u16>(selector)));
     core.spend(core.params().serialize);
     return jump_next(core, insn);
 }

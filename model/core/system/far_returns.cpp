@@ -102,8 +102,8 @@ Outcome iret_real(Core& core, unsigned width) {
     return arrive(core, frame[0], core.params().serialize);
 }
 
-/// IRET with NT set returns to the task that the TSS's link names. In VMX non-root operation that is an exit. Limitation:
-/// task switches are not modelled; outside non-root operation this is #GP(0), as in IA-32e mode.
+/// IRET with NT set returns to the task that the TSS's link names. In VMX non-root operation that is an exit.
+/// Limitation: task switches are not modelled; outside non-root operation this is #GP(0), as in IA-32e mode.
 Outcome iret_task(Core& core, const Insn& insn) {
     if (!core.state.long_mode()) {
         u16 link = 0;
@@ -136,7 +136,8 @@ Outcome iret_protected(Core& core, const Insn& insn, unsigned width) {
     VMXSIM_TRY(peek_stack(core, 0, width, std::span(frame).first(from_64 ? 5 : 3)));
     const u64 rip = frame[0], flags = frame[2];
     const u16 cs = static_cast<u16>(frame[1]);
-    if ((flags & rflags::VM) && state.cpl() == 0 && width == 4 && !state.long_mode()) return iret_to_v8086(core, rip, cs, flags);
+    if ((flags & rflags::VM) && state.cpl() == 0 && width == 4 && !state.long_mode())
+        return iret_to_v8086(core, rip, cs, flags);
     Descriptor code;
     VMXSIM_TRY(fetch_return_code(core, cs, code));
     VMXSIM_TRY(check_target(core, code, rip));
@@ -196,7 +197,8 @@ Outcome iret(Core& core, const Insn& insn) {
     CpuState& state = core.state;
     const unsigned width = insn.z.operand_width / 8u;
     const Outcome outcome = selectors_mode(core) ? iret_protected(core, insn, width) : iret_real(core, width);
-    // IRET ends NMI blocking, also where it faults or exits (SDM 28.3); with NMI exiting it does so for virtual NMIs only.
+    // IRET ends NMI blocking, also where it faults or exits (SDM 28.3); with NMI exiting it does so for virtual NMIs
+    // only.
     using arch::PinControl;
     const bool affects = !state.vmx.non_root || !core.vmx().controls().has(PinControl::NMIExiting) ||
                          core.vmx().controls().has(PinControl::VirtualNMIs);

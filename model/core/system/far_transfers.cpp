@@ -148,7 +148,8 @@ Outcome gate_transfer(Core& core, const Insn& insn, u16 gate_selector, Descripto
 /// modelled; outside non-root operation they are #GP with the selector, as in IA-32e mode.
 Outcome task_transfer(Core& core, const Insn& insn, u16 selector, const Descriptor& d, bool call) {
     if (!core.state.long_mode()) {
-        if (d.dpl() < core.state.cpl() || d.dpl() < (selector & 3)) return core.raise(vector::GP, selector_error(selector));
+        if (d.dpl() < core.state.cpl() || d.dpl() < (selector & 3))
+            return core.raise(vector::GP, selector_error(selector));
         if (!d.present()) return core.raise(vector::NP, selector_error(selector));
         constexpr unsigned kCall = 0, kJump = 2;
         const u16 tss = d.type() == system_type::TASK_GATE ? d.gate_selector() : selector;

@@ -30,7 +30,9 @@ Outcome arrive(Core& core, u64 rip) {
 
 bool operand64(const Insn& insn) { return insn.z.attributes & ZYDIS_ATTRIB_HAS_REX && insn.z.raw.rex.W; }
 
-u16 star(const CpuState& state, unsigned shift, unsigned add) { return static_cast<u16>((state.star >> shift & 0xffff) + add); }
+u16 star(const CpuState& state, unsigned shift, unsigned add) {
+    return static_cast<u16>((state.star >> shift & 0xffff) + add);
+}
 
 }  // namespace
 

@@ -56,13 +56,15 @@ Outcome cpuid(Core& core, const Insn& insn) {
             break;
         case 0xd: {
             constexpr u32 kLegacyAndHeader = 576;  // XSAVE area without AVX state (SDM 13.4)
-            if (found.subleaf == 0 && !(state.xcr0 >> 2 & 1) && found.ebx > kLegacyAndHeader) found.ebx = kLegacyAndHeader;
+            if (found.subleaf == 0 && !(state.xcr0 >> 2 & 1) && found.ebx > kLegacyAndHeader)
+                found.ebx = kLegacyAndHeader;
             break;
         }
         case 0x80000001:
             if (!state.code64()) set_bit(found.edx, 11, false);  // SYSCALL exists in 64-bit mode only
             break;
-        default: break;
+        default:
+            break;
     }
     state.r[RAX] = found.eax;
     state.r[RBX] = found.ebx;
@@ -74,10 +76,11 @@ Outcome cpuid(Core& core, const Insn& insn) {
 Outcome rdtsc(Core& core, const Insn& insn) {
     CpuState& state = core.state;
     const bool with_aux = insn.z.mnemonic == ZYDIS_MNEMONIC_RDTSCP;
-    if (with_aux && !rdtscp_enabled(core)) return core.raise(vector::UD);
+    if (with_aux && (!rdtscp_enabled(core) || !cpuid_has(core, 0x80000001, 0, 3, 27))) return core.raise(vector::UD);
     if ((state.cr4 & cr4::TSD) && state.cpl() > 0) return core.raise(vector::GP, 0);
     ExitInfo exit;
-    if (with_aux ? core.vmx().intercept_rdtscp(exit) : core.vmx().intercept_rdtsc(exit)) return exit_with(core, insn, exit);
+    if (with_aux ? core.vmx().intercept_rdtscp(exit) : core.vmx().intercept_rdtsc(exit))
+        return exit_with(core, insn, exit);
     core.spend(core.params().rdtsc);
     write_edx_eax(state, core.vmx().guest_tsc());
     if (with_aux) state.r[RCX] = state.tsc_aux & 0xffffffff;

@@ -62,7 +62,8 @@ Outcome in_out(Core& core, const Insn& insn) {
 Outcome ins_outs(Core& core, const Insn& insn) {
     CpuState& state = core.state;
     const auto mnemonic = insn.z.mnemonic;
-    const bool in = mnemonic == ZYDIS_MNEMONIC_INSB || mnemonic == ZYDIS_MNEMONIC_INSW || mnemonic == ZYDIS_MNEMONIC_INSD;
+    const bool in =
+        mnemonic == ZYDIS_MNEMONIC_INSB || mnemonic == ZYDIS_MNEMONIC_INSW || mnemonic == ZYDIS_MNEMONIC_INSD;
     const bool byte = mnemonic == ZYDIS_MNEMONIC_INSB || mnemonic == ZYDIS_MNEMONIC_OUTSB;
     const bool word = mnemonic == ZYDIS_MNEMONIC_INSW || mnemonic == ZYDIS_MNEMONIC_OUTSW;
     const unsigned bytes = byte ? 1 : word ? 2 : 4;

@@ -22,7 +22,8 @@ Outcome hlt(Core& core, const Insn& insn) {
 Outcome invd(Core& core, const Insn& insn) {
     VMXSIM_TRY(require_cpl0(core));
     ExitInfo exit;
-    const bool exits = insn.z.mnemonic == ZYDIS_MNEMONIC_INVD ? core.vmx().intercept_invd(exit) : core.vmx().intercept_wbinvd(exit);
+    const bool exits =
+        insn.z.mnemonic == ZYDIS_MNEMONIC_INVD ? core.vmx().intercept_invd(exit) : core.vmx().intercept_wbinvd(exit);
     if (exits) return exit_with(core, insn, exit);
     core.spend(core.params().serialize);  // memory is always up to date here: the caches hold tags only
     return Outcome::Next;

@@ -44,11 +44,20 @@ Outcome mov_from_segment(Core& core, const Insn& insn) {
 Outcome load_far_pointer(Core& core, const Insn& insn) {
     Seg seg = DS;
     switch (insn.z.mnemonic) {
-        case ZYDIS_MNEMONIC_LES: seg = ES; break;
-        case ZYDIS_MNEMONIC_LFS: seg = FS; break;
-        case ZYDIS_MNEMONIC_LGS: seg = GS; break;
-        case ZYDIS_MNEMONIC_LSS: seg = SS; break;
-        default: break;
+        case ZYDIS_MNEMONIC_LES:
+            seg = ES;
+            break;
+        case ZYDIS_MNEMONIC_LFS:
+            seg = FS;
+            break;
+        case ZYDIS_MNEMONIC_LGS:
+            seg = GS;
+            break;
+        case ZYDIS_MNEMONIC_LSS:
+            seg = SS;
+            break;
+        default:
+            break;
     }
     const unsigned width = insn.z.operand_width / 8u;
     std::array<u8, 10> pointer{};

@@ -23,8 +23,14 @@ Outcome software_interrupt(Core& core, const Insn& insn) {
     Event e;
     e.instruction_length = static_cast<u8>(insn.length());
     switch (insn.z.mnemonic) {
-        case ZYDIS_MNEMONIC_INT3: e.vector = vector::BP; e.type = EventType::SoftwareException; break;
-        case ZYDIS_MNEMONIC_INT1: e.vector = vector::DB; e.type = EventType::PrivilegedSoftwareException; break;
+        case ZYDIS_MNEMONIC_INT3:
+            e.vector = vector::BP;
+            e.type = EventType::SoftwareException;
+            break;
+        case ZYDIS_MNEMONIC_INT1:
+            e.vector = vector::DB;
+            e.type = EventType::PrivilegedSoftwareException;
+            break;
         case ZYDIS_MNEMONIC_INTO:
             if (!(state.rflags & rflags::OF)) return Outcome::Next;
             e.vector = vector::OF;
@@ -42,7 +48,8 @@ Outcome software_interrupt(Core& core, const Insn& insn) {
 
 Outcome cli(Core& core, const Insn& insn) {
     CpuState& state = core.state;
-    if (!state.protected_mode() || state.cpl() <= (state.v8086() ? 0u : iopl(state)) || (state.v8086() && iopl(state) == 3))
+    if (!state.protected_mode() || state.cpl() <= (state.v8086() ? 0u : iopl(state)) ||
+        (state.v8086() && iopl(state) == 3))
         state.rflags &= ~rflags::IF;
     else if (virtual_interrupts(state))
         state.rflags &= ~rflags::VIF;

@@ -47,11 +47,19 @@ struct Operands {
 
 Operands operands_of(const Insn& insn, VmxInstruction which) {
     switch (which) {
-        case VmxInstruction::Vmclear: case VmxInstruction::Vmptrld: case VmxInstruction::Vmptrst: case VmxInstruction::Vmxon:
+        case VmxInstruction::Vmclear:
+        case VmxInstruction::Vmptrld:
+        case VmxInstruction::Vmptrst:
+        case VmxInstruction::Vmxon:
             return {&insn.op[0], nullptr};
-        case VmxInstruction::Vmread: return {&insn.op[0], &insn.op[1]};
-        case VmxInstruction::Vmwrite: case VmxInstruction::Invept: case VmxInstruction::Invvpid: return {&insn.op[1], &insn.op[0]};
-        default: return {};
+        case VmxInstruction::Vmread:
+            return {&insn.op[0], &insn.op[1]};
+        case VmxInstruction::Vmwrite:
+        case VmxInstruction::Invept:
+        case VmxInstruction::Invvpid:
+            return {&insn.op[1], &insn.op[0]};
+        default:
+            return {};
     }
 }
 
@@ -104,11 +112,13 @@ Outcome invalidate(Core& core, const Insn& insn, bool ept) {
     const u64 type = read_gpr(core, insn.op[0].reg.value);
     const u64 cap = core.capabilities().get(arch::msr::IA32_VMX_EPT_VPID_CAP);
     // IA32_VMX_EPT_VPID_CAP: bits 25 and 26 INVEPT types 1 and 2, bits 43:40 INVVPID types 0 to 3 (SDM A.10).
-    const bool supported = ept ? (type == 1 && (cap >> 25 & 1)) || (type == 2 && (cap >> 26 & 1))
-                               : type <= 3 && (cap >> (40 + type) & 1);
+    const bool supported =
+        ept ? (type == 1 && (cap >> 25 & 1)) || (type == 2 && (cap >> 26 & 1)) : type <= 3 && (cap >> (40 + type) & 1);
     std::array<u64, 2> descriptor{};
     if (supported) VMXSIM_TRY(read_memory(core, insn, insn.op[1], descriptor.data(), 16));
-    return finish(core, insn, ept ? core.vmx().invept(type, descriptor[0]) : core.vmx().invvpid(type, descriptor[0], descriptor[1]));
+    return finish(
+        core, insn,
+        ept ? core.vmx().invept(type, descriptor[0]) : core.vmx().invvpid(type, descriptor[0], descriptor[1]));
 }
 
 Outcome enter(Core& core, const Insn& insn, bool launch) {
@@ -128,7 +138,9 @@ Outcome vmfunc(Core& core, const Insn& insn) {
     return jump_next(core, insn);
 }
 
-Outcome read_pointer(Core& core, const Insn& insn, u64& pointer) { return read_memory(core, insn, insn.op[0], &pointer, 8); }
+Outcome read_pointer(Core& core, const Insn& insn, u64& pointer) {
+    return read_memory(core, insn, insn.op[0], &pointer, 8);
+}
 
 }  // namespace
 
@@ -137,7 +149,8 @@ Outcome vmx_instruction(Core& core, const Insn& insn) {
     Vmx& vmx = core.vmx();
     const bool vmcs_access = row.which == VmxInstruction::Vmread || row.which == VmxInstruction::Vmwrite;
     const u64 encoding = vmcs_access ? read_gpr(core, operands_of(insn, row.which).reg->reg.value) : 0;
-    const Gate gate = vmcs_access ? vmx.gate_vmcs_access(row.which == VmxInstruction::Vmwrite, encoding) : vmx.gate(row.which);
+    const Gate gate =
+        vmcs_access ? vmx.gate_vmcs_access(row.which == VmxInstruction::Vmwrite, encoding) : vmx.gate(row.which);
     if (gate != Gate::Proceed) return refuse(core, insn, row, gate);
 
     u64 pointer = 0;
@@ -165,14 +178,22 @@ Outcome vmx_instruction(Core& core, const Insn& insn) {
             pointer = vmx.vmptrst();
             VMXSIM_TRY(write_memory(core, insn, insn.op[0], &pointer, 8));
             return finish(core, insn, {});
-        case VmxInstruction::Vmread: return vmread(core, insn, encoding);
-        case VmxInstruction::Vmwrite: return vmwrite(core, insn, encoding);
-        case VmxInstruction::Vmcall: return finish(core, insn, vmx.vmcall_in_root());
-        case VmxInstruction::Invept: return invalidate(core, insn, true);
-        case VmxInstruction::Invvpid: return invalidate(core, insn, false);
-        case VmxInstruction::Vmlaunch: return enter(core, insn, true);
-        case VmxInstruction::Vmresume: return enter(core, insn, false);
-        case VmxInstruction::Vmfunc: return vmfunc(core, insn);
+        case VmxInstruction::Vmread:
+            return vmread(core, insn, encoding);
+        case VmxInstruction::Vmwrite:
+            return vmwrite(core, insn, encoding);
+        case VmxInstruction::Vmcall:
+            return finish(core, insn, vmx.vmcall_in_root());
+        case VmxInstruction::Invept:
+            return invalidate(core, insn, true);
+        case VmxInstruction::Invvpid:
+            return invalidate(core, insn, false);
+        case VmxInstruction::Vmlaunch:
+            return enter(core, insn, true);
+        case VmxInstruction::Vmresume:
+            return enter(core, insn, false);
+        case VmxInstruction::Vmfunc:
+            return vmfunc(core, insn);
     }
     return core.raise(vector::UD);
 }
