@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What L0 checks of vmcs12 itself, in memory: what the CPU cannot see in vmcs02, because L0's own values stand there. The
-// rest of the guest state is left to the CPU's checks of vmcs02.
+// What L0 checks of vmcs12 itself, in memory: what the CPU cannot see in vmcs02, because L0's own values stand there.
+// The rest of the guest state is left to the CPU's checks of vmcs02.
 #include <algorithm>
 
 #include "nested/l0.hpp"
@@ -50,15 +50,17 @@ u32 L0::check_vmcs12() {
         if (get(f) != 0) return kBadControls;
 
     // Host state (29.2.2, 29.2.3): the CPU checks L0's, never L1's.
-    if (!cr_allowed(get(Field::HOST_CR0), offer(arch::msr::IA32_VMX_CR0_FIXED0), offer(arch::msr::IA32_VMX_CR0_FIXED1)) ||
+    if (!cr_allowed(get(Field::HOST_CR0), offer(arch::msr::IA32_VMX_CR0_FIXED0),
+                    offer(arch::msr::IA32_VMX_CR0_FIXED1)) ||
         !cr_allowed(get(Field::HOST_CR4), offer(arch::msr::IA32_VMX_CR4_FIXED0), offer(arch::msr::IA32_VMX_CR4_FIXED1)))
         return kBadHostState;
     if (get(Field::HOST_CR3) & beyond) return kBadHostState;
     for (const Field f : {Field::HOST_IA32_SYSENTER_ESP, Field::HOST_IA32_SYSENTER_EIP, Field::HOST_FS_BASE,
                           Field::HOST_GS_BASE, Field::HOST_GDTR_BASE, Field::HOST_IDTR_BASE, Field::HOST_TR_BASE})
         if (!canonical(get(f))) return kBadHostState;
-    for (const Field f : {Field::HOST_CS_SELECTOR, Field::HOST_SS_SELECTOR, Field::HOST_DS_SELECTOR, Field::HOST_ES_SELECTOR,
-                          Field::HOST_FS_SELECTOR, Field::HOST_GS_SELECTOR, Field::HOST_TR_SELECTOR})
+    for (const Field f :
+         {Field::HOST_CS_SELECTOR, Field::HOST_SS_SELECTOR, Field::HOST_DS_SELECTOR, Field::HOST_ES_SELECTOR,
+          Field::HOST_FS_SELECTOR, Field::HOST_GS_SELECTOR, Field::HOST_TR_SELECTOR})
         if (get(f) & 7) return kBadHostState;
     const arch::ExitControls exit{get(Field::VM_EXIT_CONTROLS)};
     const bool host64 = exit.has(arch::ExitControl::HostAddressSpaceSize);
@@ -74,7 +76,7 @@ u32 L0::check_vmcs12() {
 }
 
 std::optional<u64> L0::check_vmcs12_guest() {
-    constexpr u64 kDefault = 0, kBadPdpte = 2, kBadLink = 4;
+    constexpr u64 kDefault = 0, kBadPdpte = 2;
     const auto offer = [this](u32 index) { return offered.get(index); };
     const u64 g0 = read12(Field::GUEST_CR0), g4 = read12(Field::GUEST_CR4);
     if (!cr_allowed(g0, offer(arch::msr::IA32_VMX_CR0_FIXED0), offer(arch::msr::IA32_VMX_CR0_FIXED1)) ||
@@ -86,7 +88,6 @@ std::optional<u64> L0::check_vmcs12_guest() {
     const bool ia32e = entry.has(arch::EntryControl::IA32eModeGuest);
     if (ia32e && !(g4 & cr4::PAE)) return kDefault;
     if (!ia32e && (g4 & cr4::PCIDE)) return kDefault;
-    if (read12(Field::VMCS_LINK_POINTER) != ~u64{0}) return kBadLink;
     GuestPaging p = paging_in_memory();
     p.cr0 = g0;
     p.cr4 = g4;

@@ -75,8 +75,7 @@ void L0::load_mmu() {
     }
     flush_tlb();
     if (config.ept && paging_in_memory().pae())  // with EPT the VM entry takes them from the VMCS (SDM 29.3.2.4)
-        for (u64 i = 0; i < 4; ++i)
-            write(static_cast<Field>(arch::index_of(Field::GUEST_PDPTR0) + i), vcpu.pdpte[i]);
+        for (u64 i = 0; i < 4; ++i) write(static_cast<Field>(arch::index_of(Field::GUEST_PDPTR0) + i), vcpu.pdpte[i]);
     write(Field::GUEST_CR3, cr3);
 }
 
@@ -115,13 +114,12 @@ std::optional<Event> L0::enter() {
         }
 
         const bool l2 = nested.guest_mode;
+        d.vmx.set_guest_level(l2 ? 2 : 1);
         bool& launched = l2 ? nested.pool.front().launched : vmcs01_launched;
         const EntryResult result = launched ? d.vmx.vmresume() : d.vmx.vmlaunch();
         if (result.kind == EntryResult::Entered) {
             launched = true;
             if (l2 && nested.run_pending) ++stats.nested_entries;
-            d.ledger.close(l2 ? 2 : 1, cpu.cycles);
-            d.ledger.charge(l2 ? kNestedCode : kGuestCode, cpu.cycles);
             return result.inject;
         }
         if (!l2) {

@@ -4,9 +4,9 @@
 namespace vmxsim::nested {
 
 namespace {
-constexpr u64 kAllRights = 7;             // read, write, execute (SDM table 31-2)
+constexpr u64 kAllRights = 7;  // read, write, execute (SDM table 31-2)
 constexpr u64 kLargePage = 1u << 7;
-constexpr u64 kWriteBack = 6u << 3;       // memory type of a leaf
+constexpr u64 kWriteBack = 6u << 3;  // memory type of a leaf
 constexpr u64 kAddress = 0x000ffffffffff000;
 constexpr u64 kLargeBytes = u64{2} << 20;
 }  // namespace
@@ -16,8 +16,8 @@ Ept01::Ept01(memory::PhysicalMemory& ram, PageAllocator& pages, const L1Memory& 
     : ram_(ram), pages_(pages), l1_(l1) {
     const u64 cap = capabilities.get(arch::msr::IA32_VMX_EPT_VPID_CAP);  // SDM A.10
     large_pages_ = (cap >> 16 & 1) && (l1.host({0}).raw & (kLargeBytes - 1)) == 0;
-    const u64 memory_type = cap >> 14 & 1 ? 6 : 0;                       // of the tables: write-back where offered
-    pointer_ = {pages_.take().raw | memory_type | 3u << 3};              // four levels (SDM 27.6.11)
+    const u64 memory_type = cap >> 14 & 1 ? 6 : 0;           // of the tables: write-back where offered
+    pointer_ = {pages_.take().raw | memory_type | 3u << 3};  // four levels (SDM 27.6.11)
 }
 
 HostPhysical Ept01::entry(GuestPhysical at, unsigned level) {

@@ -15,10 +15,12 @@ bool contributory(u8 vector) { return vector == 0 || (vector >= 10 && vector <= 
 
 void L0::queue_exception(u8 vector, std::optional<u32> error_code, u64 cr2) {
     if (nested.guest_mode) {
-        // What L1 asked to see of L2 it sees, whoever found the fault (SDM 28.2; of page faults mask and match as well).
+        // What L1 asked to see of L2 it sees, whoever found the fault (SDM 28.2; of page faults mask and match as
+        // well).
         bool wanted = read12(Field::EXCEPTION_BITMAP) >> vector & 1;
         if (vector == kPageFault) {
-            const u64 mask = read12(Field::PAGE_FAULT_ERROR_CODE_MASK), match = read12(Field::PAGE_FAULT_ERROR_CODE_MATCH);
+            const u64 mask = read12(Field::PAGE_FAULT_ERROR_CODE_MASK),
+                      match = read12(Field::PAGE_FAULT_ERROR_CODE_MATCH);
             if ((error_code.value_or(0) & mask) != match) wanted = !wanted;
         }
         if (wanted) return exit_to_l1_with_exception(vector, error_code, cr2);

@@ -11,41 +11,66 @@ using namespace vmx;
 void L0::dispatch(ExitFacts& facts) {
     if (facts.entry_failure()) return stop("VM entry failed, exit reason " + std::to_string(facts.raw_reason & 0xffff));
     switch (facts.reason()) {
-        case ExitReason::EXCEPTION_NMI: return handle_exception(facts);
-        case ExitReason::EXTERNAL_INTERRUPT: return;
-        case ExitReason::TRIPLE_FAULT: return stop("triple fault of L1");
-        case ExitReason::CPUID: return handle_cpuid();
+        case ExitReason::EXCEPTION_NMI:
+            return handle_exception(facts);
+        case ExitReason::EXTERNAL_INTERRUPT:
+            return;
+        case ExitReason::TRIPLE_FAULT:
+            return stop("triple fault of L1");
+        case ExitReason::CPUID:
+            return handle_cpuid();
         case ExitReason::HLT:
             // No device of this machine interrupts: whoever halts never runs again.
             return stop(nested.guest_mode ? "L2 halted, and L1 did not ask for the exit" : "L1 halted");
         case ExitReason::INVD:
-        case ExitReason::WBINVD: return skip_instruction();
-        case ExitReason::INVLPG: return handle_invlpg();
+        case ExitReason::WBINVD:
+            return skip_instruction();
+        case ExitReason::INVLPG:
+            return handle_invlpg();
         case ExitReason::VMCALL: {
             constexpr s64 kNoSuchCall = -1000;  // KVM_ENOSYS: L0 has no hypercall
             set_gpr(RAX, code64() ? static_cast<u64>(kNoSuchCall) : static_cast<u32>(kNoSuchCall));
             return skip_instruction();
         }
-        case ExitReason::VMXON: return handle_vmon();
-        case ExitReason::VMXOFF: return handle_vmoff();
-        case ExitReason::VMCLEAR: return handle_vmclear();
-        case ExitReason::VMPTRLD: return handle_vmptrld();
-        case ExitReason::VMPTRST: return handle_vmptrst();
-        case ExitReason::VMREAD: return handle_vmcs_access(false);
-        case ExitReason::VMWRITE: return handle_vmcs_access(true);
-        case ExitReason::VMLAUNCH: return run_l2(true);
-        case ExitReason::VMRESUME: return run_l2(false);
-        case ExitReason::CR_ACCESS: return handle_cr(facts);
-        case ExitReason::DR_ACCESS: return handle_dr();
-        case ExitReason::IO_INSTRUCTION: return handle_io();
-        case ExitReason::MSR_READ: return handle_msr(false);
-        case ExitReason::MSR_WRITE: return handle_msr(true);
-        case ExitReason::EPT_VIOLATION: return handle_ept_violation();
-        case ExitReason::XSETBV: return handle_xsetbv();
-        case ExitReason::RDPMC: return general_protection();  // no counters
+        case ExitReason::VMXON:
+            return handle_vmon();
+        case ExitReason::VMXOFF:
+            return handle_vmoff();
+        case ExitReason::VMCLEAR:
+            return handle_vmclear();
+        case ExitReason::VMPTRLD:
+            return handle_vmptrld();
+        case ExitReason::VMPTRST:
+            return handle_vmptrst();
+        case ExitReason::VMREAD:
+            return handle_vmcs_access(false);
+        case ExitReason::VMWRITE:
+            return handle_vmcs_access(true);
+        case ExitReason::VMLAUNCH:
+            return run_l2(true);
+        case ExitReason::VMRESUME:
+            return run_l2(false);
+        case ExitReason::CR_ACCESS:
+            return handle_cr(facts);
+        case ExitReason::DR_ACCESS:
+            return handle_dr();
+        case ExitReason::IO_INSTRUCTION:
+            return handle_io();
+        case ExitReason::MSR_READ:
+            return handle_msr(false);
+        case ExitReason::MSR_WRITE:
+            return handle_msr(true);
+        case ExitReason::EPT_VIOLATION:
+            return handle_ept_violation();
+        case ExitReason::XSETBV:
+            return handle_xsetbv();
+        case ExitReason::RDPMC:
+            return general_protection();  // no counters
         case ExitReason::PAUSE_INSTRUCTION:
-        case ExitReason::RDTSC: return skip_instruction();
-        case ExitReason::TPR_BELOW_THRESHOLD: return;
+        case ExitReason::RDTSC:
+            return skip_instruction();
+        case ExitReason::TPR_BELOW_THRESHOLD:
+            return;
         case ExitReason::MWAIT_INSTRUCTION:
         case ExitReason::MONITOR_INSTRUCTION:
         case ExitReason::GETSEC:
@@ -53,9 +78,12 @@ void L0::dispatch(ExitFacts& facts) {
         case ExitReason::INVVPID:
         case ExitReason::VMFUNC:
         case ExitReason::RDTSCP:
-        case ExitReason::INVPCID: return undefined();  // not offered
-        case ExitReason::TASK_SWITCH: return stop("L1 switches tasks by a TSS, which L0 does not emulate");
-        default: break;
+        case ExitReason::INVPCID:
+            return undefined();  // not offered
+        case ExitReason::TASK_SWITCH:
+            return stop("L1 switches tasks by a TSS, which L0 does not emulate");
+        default:
+            break;
     }
     stop("VM exit that L0 does not handle: " + std::string(arch::exit_reason_name(facts.raw_reason & 0xffff)));
 }
@@ -90,7 +118,8 @@ void L0::handle_exception(ExitFacts& facts) {
             cpu.dr6 = (qualification & 0xe00f) | kDr6Fixed;
             return queue_exception(kDebug);
         }
-        default: return queue_exception(event.vector(), error_code);
+        default:
+            return queue_exception(event.vector(), error_code);
     }
 }
 
@@ -124,7 +153,8 @@ void L0::handle_cpuid() {
             if (!((vcpu.efer & efer::LMA) && cs.long_mode())) bit(D, 11, false);
             break;
         }
-        default: break;
+        default:
+            break;
     }
     cpu.r[RAX] = regs[A];
     cpu.r[RBX] = regs[B];

@@ -11,13 +11,30 @@ namespace {
 /// CR4 bits that CPUID allows, but for VMXE's own rules.
 u64 supported_cr4(const CpuidSource& source) {
     enum { B = 1, C = 2, D = 3 };
-    struct Row { u64 bits; u32 leaf; u8 reg, position; };
+    struct Row {
+        u64 bits;
+        u32 leaf;
+        u8 reg, position;
+    };
     static constexpr Row kRows[] = {
-        {cr4::VME | cr4::PVI, 1, D, 1}, {cr4::TSD, 1, D, 4},   {cr4::DE, 1, D, 2},          {cr4::PSE, 1, D, 3},
-        {cr4::PAE, 1, D, 6},            {cr4::MCE, 1, D, 7},   {cr4::PGE, 1, D, 13},        {cr4::OSFXSR, 1, D, 24},
-        {cr4::OSXMMEXCPT, 1, D, 25},    {cr4::VMXE, 1, C, 5},  {cr4::PCIDE, 1, C, 17},      {cr4::OSXSAVE, 1, C, 26},
-        {cr4::FSGSBASE, 7, B, 0},       {cr4::SMEP, 7, B, 7},  {cr4::SMAP, 7, B, 20},       {cr4::UMIP, 7, C, 2},
-        {cr4::PKE, 7, C, 3},            {cr4::LA57, 7, C, 16},
+        {cr4::VME | cr4::PVI, 1, D, 1},
+        {cr4::TSD, 1, D, 4},
+        {cr4::DE, 1, D, 2},
+        {cr4::PSE, 1, D, 3},
+        {cr4::PAE, 1, D, 6},
+        {cr4::MCE, 1, D, 7},
+        {cr4::PGE, 1, D, 13},
+        {cr4::OSFXSR, 1, D, 24},
+        {cr4::OSXMMEXCPT, 1, D, 25},
+        {cr4::VMXE, 1, C, 5},
+        {cr4::PCIDE, 1, C, 17},
+        {cr4::OSXSAVE, 1, C, 26},
+        {cr4::FSGSBASE, 7, B, 0},
+        {cr4::SMEP, 7, B, 7},
+        {cr4::SMAP, 7, B, 20},
+        {cr4::UMIP, 7, C, 2},
+        {cr4::PKE, 7, C, 3},
+        {cr4::LA57, 7, C, 16},
     };
     u32 basic[4] = {}, one[4] = {}, seven[4] = {};
     source.cpuid(0, 0, basic);
@@ -48,8 +65,12 @@ void L0::handle_cr(ExitFacts& facts) {
             }
             break;
         }
-        case kMovFrom: set_gpr(reg, cr == 3 ? read_cr3() : cpu.cr8); break;
-        case kClts: ok = set_cr0(read_cr0() & ~cr0::TS); break;
+        case kMovFrom:
+            set_gpr(reg, cr == 3 ? read_cr3() : cpu.cr8);
+            break;
+        case kClts:
+            ok = set_cr0(read_cr0() & ~cr0::TS);
+            break;
         default: {
             constexpr u64 kLoaded = cr0::MP | cr0::EM | cr0::TS;
             const u64 source = q >> 16 & 0xffff;
@@ -61,7 +82,8 @@ void L0::handle_cr(ExitFacts& facts) {
 }
 
 bool L0::set_cr0(u64 wanted) {
-    constexpr u64 kDefined = cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD | cr0::PG;
+    constexpr u64 kDefined =
+        cr0::PE | cr0::MP | cr0::EM | cr0::TS | cr0::NE | cr0::WP | cr0::AM | cr0::NW | cr0::CD | cr0::PG;
     if (wanted >> 32) return false;
     wanted = (wanted & kDefined) | cr0::ET;
     u64 value = wanted;

@@ -47,29 +47,72 @@ bool L0::get_msr(u32 index, u64& value) {
     if (capability_offered(index)) return value = offered.get(index), true;
     if (is_mtrr(index)) return value = mtrrs[index], has_mtrrs(d.cpuid);
     switch (index) {
-        case msr::TSC: value = d.vmx.guest_tsc() + d.vmx.peek(Field::TSC_OFFSET); return true;
-        case msr::APIC_BASE: value = cpu.apic_base; return true;
-        case msr::FEATURE_CONTROL: value = offered.feature_control; return true;
-        case msr::TSC_ADJUST: value = cpu.tsc_adjust; return true;
+        case msr::TSC:
+            value = d.vmx.guest_tsc() + d.vmx.peek(Field::TSC_OFFSET);
+            return true;
+        case msr::APIC_BASE:
+            value = cpu.apic_base;
+            return true;
+        case msr::FEATURE_CONTROL:
+            value = offered.feature_control;
+            return true;
+        case msr::TSC_ADJUST:
+            value = cpu.tsc_adjust;
+            return true;
         case kPlatformId:
-        case msr::BIOS_SIGN_ID: value = 0; return true;
-        case msr::MTRRCAP: value = kMtrrCapabilities; return has_mtrrs(d.cpuid);
-        case msr::SYSENTER_CS: value = read(Field::GUEST_SYSENTER_CS); return true;
-        case msr::SYSENTER_ESP: value = read(Field::GUEST_SYSENTER_ESP); return true;
-        case msr::SYSENTER_EIP: value = read(Field::GUEST_SYSENTER_EIP); return true;
-        case msr::MISC_ENABLE: value = cpu.misc_enable; return true;
-        case msr::DEBUGCTL: value = read(Field::GUEST_IA32_DEBUGCTL); return true;
-        case msr::PAT: value = config.load_pat_entry ? vcpu.pat : cpu.pat; return true;
-        case msr::EFER: value = vcpu.efer; return true;
-        case msr::STAR: value = cpu.star; return true;
-        case msr::LSTAR: value = cpu.lstar; return true;
-        case msr::CSTAR: value = cpu.cstar; return true;
-        case msr::FMASK: value = cpu.fmask; return true;
-        case msr::FS_BASE: value = read(Field::GUEST_FS_BASE); return true;
-        case msr::GS_BASE: value = read(Field::GUEST_GS_BASE); return true;
-        case msr::KERNEL_GS_BASE: value = cpu.kernel_gs_base; return true;
-        case msr::TSC_AUX: value = cpu.tsc_aux; return config.rdtscp;
-        default: return false;
+        case msr::BIOS_SIGN_ID:
+            value = 0;
+            return true;
+        case msr::MTRRCAP:
+            value = kMtrrCapabilities;
+            return has_mtrrs(d.cpuid);
+        case msr::SYSENTER_CS:
+            value = read(Field::GUEST_SYSENTER_CS);
+            return true;
+        case msr::SYSENTER_ESP:
+            value = read(Field::GUEST_SYSENTER_ESP);
+            return true;
+        case msr::SYSENTER_EIP:
+            value = read(Field::GUEST_SYSENTER_EIP);
+            return true;
+        case msr::MISC_ENABLE:
+            value = cpu.misc_enable;
+            return true;
+        case msr::DEBUGCTL:
+            value = read(Field::GUEST_IA32_DEBUGCTL);
+            return true;
+        case msr::PAT:
+            value = config.load_pat_entry ? vcpu.pat : cpu.pat;
+            return true;
+        case msr::EFER:
+            value = vcpu.efer;
+            return true;
+        case msr::STAR:
+            value = cpu.star;
+            return true;
+        case msr::LSTAR:
+            value = cpu.lstar;
+            return true;
+        case msr::CSTAR:
+            value = cpu.cstar;
+            return true;
+        case msr::FMASK:
+            value = cpu.fmask;
+            return true;
+        case msr::FS_BASE:
+            value = read(Field::GUEST_FS_BASE);
+            return true;
+        case msr::GS_BASE:
+            value = read(Field::GUEST_GS_BASE);
+            return true;
+        case msr::KERNEL_GS_BASE:
+            value = cpu.kernel_gs_base;
+            return true;
+        case msr::TSC_AUX:
+            value = cpu.tsc_aux;
+            return config.rdtscp;
+        default:
+            return false;
     }
 }
 
@@ -84,7 +127,9 @@ bool L0::set_msr(u32 index, u64 value) {
         return has_mtrrs(d.cpuid);
     }
     switch (index) {
-        case msr::TSC: write(Field::TSC_OFFSET, value - d.vmx.guest_tsc()); return true;
+        case msr::TSC:
+            write(Field::TSC_OFFSET, value - d.vmx.guest_tsc());
+            return true;
         case msr::APIC_BASE: {
             const u64 settable = ((u64{1} << d.capabilities.physical_address_bits) - 1) & ~u64{0xfff};
             constexpr u64 kBsp = 1u << 8, kEnable = 1u << 11;
@@ -92,13 +137,22 @@ bool L0::set_msr(u32 index, u64 value) {
             cpu.apic_base = value;
             return true;
         }
-        case msr::TSC_ADJUST: cpu.tsc_adjust = value; return true;
+        case msr::TSC_ADJUST:
+            cpu.tsc_adjust = value;
+            return true;
         case kBiosUpdateTrigger:
-        case msr::BIOS_SIGN_ID: return true;  // no update to load
-        case msr::SYSENTER_CS: write(Field::GUEST_SYSENTER_CS, value & 0xffffffff); return true;
-        case msr::SYSENTER_ESP: return address([&] { write(Field::GUEST_SYSENTER_ESP, value); });
-        case msr::SYSENTER_EIP: return address([&] { write(Field::GUEST_SYSENTER_EIP, value); });
-        case msr::MISC_ENABLE: cpu.misc_enable = value; return true;
+        case msr::BIOS_SIGN_ID:
+            return true;  // no update to load
+        case msr::SYSENTER_CS:
+            write(Field::GUEST_SYSENTER_CS, value & 0xffffffff);
+            return true;
+        case msr::SYSENTER_ESP:
+            return address([&] { write(Field::GUEST_SYSENTER_ESP, value); });
+        case msr::SYSENTER_EIP:
+            return address([&] { write(Field::GUEST_SYSENTER_EIP, value); });
+        case msr::MISC_ENABLE:
+            cpu.misc_enable = value;
+            return true;
         case msr::DEBUGCTL: {
             constexpr u64 kBits = 0xdfc3;
             if (value & ~kBits) return false;
@@ -113,19 +167,30 @@ bool L0::set_msr(u32 index, u64 value) {
             else
                 cpu.pat = value;
             return true;
-        case msr::EFER: return set_efer(value);
-        case msr::STAR: cpu.star = value; return true;
-        case msr::LSTAR: return address([&] { cpu.lstar = value; });
-        case msr::CSTAR: return address([&] { cpu.cstar = value; });
-        case msr::FMASK: cpu.fmask = value & 0xffffffff; return true;
-        case msr::FS_BASE: return address([&] { write(Field::GUEST_FS_BASE, value); });
-        case msr::GS_BASE: return address([&] { write(Field::GUEST_GS_BASE, value); });
-        case msr::KERNEL_GS_BASE: return address([&] { cpu.kernel_gs_base = value; });
+        case msr::EFER:
+            return set_efer(value);
+        case msr::STAR:
+            cpu.star = value;
+            return true;
+        case msr::LSTAR:
+            return address([&] { cpu.lstar = value; });
+        case msr::CSTAR:
+            return address([&] { cpu.cstar = value; });
+        case msr::FMASK:
+            cpu.fmask = value & 0xffffffff;
+            return true;
+        case msr::FS_BASE:
+            return address([&] { write(Field::GUEST_FS_BASE, value); });
+        case msr::GS_BASE:
+            return address([&] { write(Field::GUEST_GS_BASE, value); });
+        case msr::KERNEL_GS_BASE:
+            return address([&] { cpu.kernel_gs_base = value; });
         case msr::TSC_AUX:
             if (!config.rdtscp || value >> 32) return false;
             cpu.tsc_aux = value;
             return true;
-        default: return false;  // capability MSRs and a locked IA32_FEATURE_CONTROL among them
+        default:
+            return false;  // capability MSRs and a locked IA32_FEATURE_CONTROL among them
     }
 }
 

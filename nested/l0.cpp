@@ -11,17 +11,28 @@ using arch::Field;
 using namespace vmx;
 
 Buckets::Buckets(Ledger& l)
-    : l1_exit(l.bucket("L1 exit handling")), l2_exit(l.bucket("L2 to L0: exit and routing")),
-      sync(l.bucket("vmcs12 sync")), to_l1(l.bucket("L0 to L1 switch")), to_l2(l.bucket("L0 to L2 switch")),
-      entry(l.bucket("entry path")), access(l.bucket("L1 VMREAD/VMWRITE emulation")),
-      vmx_instruction(l.bucket("L1 VMX instruction emulation")), vmresume(l.bucket("VMRESUME emulation")),
-      page_fill(l.bucket("page fill")), io(l.bucket("user-space I/O")), start(l.bucket("start of L0")) {
+    : l1_exit(l.bucket("L1 exit handling")),
+      l2_exit(l.bucket("L2 to L0: exit and routing")),
+      sync(l.bucket("vmcs12 sync")),
+      to_l1(l.bucket("L0 to L1 switch")),
+      to_l2(l.bucket("L0 to L2 switch")),
+      entry(l.bucket("entry path")),
+      access(l.bucket("L1 VMREAD/VMWRITE emulation")),
+      vmx_instruction(l.bucket("L1 VMX instruction emulation")),
+      vmresume(l.bucket("VMRESUME emulation")),
+      page_fill(l.bucket("page fill")),
+      io(l.bucket("user-space I/O")),
+      start(l.bucket("start of L0")) {
     for (const Step& s : prepare_vmcs02_steps()) steps.push_back(l.bucket(std::string("prepare_vmcs02: ") + s.name));
 }
 
 L0::L0(const UnitDependencies& dependencies)
-    : d(dependencies), cpu(dependencies.cpu), config(L0Config::make(d.capabilities, d.params)),
-      offered(offered_capabilities(d.capabilities, config)), buckets(d.ledger), pages(d.ram, d.l1_base),
+    : d(dependencies),
+      cpu(dependencies.cpu),
+      config(L0Config::make(d.capabilities, d.params)),
+      offered(offered_capabilities(d.capabilities, config)),
+      buckets(d.ledger),
+      pages(d.ram, d.l1_base),
       memory(d.ram, d.l1_base, d.l1_bytes, d.capabilities.physical_address_bits) {
     if (d.policy != "kvm-2011") throw std::runtime_error("nested unit: no policy \"" + d.policy + "\"");
     if ((d.l1_base.raw & 0xfff) || !d.ram.contains(d.l1_base, d.l1_bytes))
@@ -46,8 +57,7 @@ std::optional<Event> L0::start(const CpuState& given) {
     virtual_apic = pages.take();
     l0_apic_page = pages.take();
     cpu.cr3 = vmcs01.raw;
-    if (d.vmx.vmxon(vmxon_region.raw).kind != VmxResult::Succeed)
-        throw std::runtime_error("nested unit: VMXON failed");
+    if (d.vmx.vmxon(vmxon_region.raw).kind != VmxResult::Succeed) throw std::runtime_error("nested unit: VMXON failed");
     if (config.msr_bitmaps) make_msr_bitmap();
     if (config.ept) {
         ept = std::make_unique<Ept01>(d.ram, pages, memory, d.capabilities);
@@ -102,16 +112,21 @@ BucketId L0::bucket_of(ExitReason r) const {
     if (nested.guest_mode) return buckets.l2_exit;
     switch (r) {
         case ExitReason::VMREAD:
-        case ExitReason::VMWRITE: return buckets.access;
+        case ExitReason::VMWRITE:
+            return buckets.access;
         case ExitReason::VMLAUNCH:
-        case ExitReason::VMRESUME: return buckets.vmresume;
+        case ExitReason::VMRESUME:
+            return buckets.vmresume;
         case ExitReason::VMCLEAR:
         case ExitReason::VMPTRLD:
         case ExitReason::VMPTRST:
         case ExitReason::VMXON:
-        case ExitReason::VMXOFF: return buckets.vmx_instruction;
-        case ExitReason::EPT_VIOLATION: return buckets.page_fill;
-        default: return buckets.l1_exit;
+        case ExitReason::VMXOFF:
+            return buckets.vmx_instruction;
+        case ExitReason::EPT_VIOLATION:
+            return buckets.page_fill;
+        default:
+            return buckets.l1_exit;
     }
 }
 
@@ -120,8 +135,6 @@ std::optional<Event> L0::vm_exit_taken() {
     const bool l2 = nested.guest_mode;
     ++(l2 ? stats.exits_l2 : stats.exits_l1);
     const auto basic = static_cast<u16>(d.vmx.peek(Field::VM_EXIT_REASON));
-    const u8 level = l2 ? 2 : 1;
-    if (!d.ledger.is_open(level)) d.ledger.open({level, basic}, cpu.cycles);
     d.ledger.charge(bucket_of(static_cast<ExitReason>(basic)), cpu.cycles);
     cpu.cycles += d.params.exit_software;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// L0 as software would be: KVM of 2011 for one virtual CPU, with its VMCSs, its memory and its register caches. The files
-// beside this one each hold one part: see docs/nested-unit.md.
+// L0 as software would be: KVM of 2011 for one virtual CPU, with its VMCSs, its memory and its register caches. The
+// files beside this one each hold one part: see docs/nested-unit.md.
 #pragma once
 #include <array>
 #include <deque>
@@ -69,7 +69,7 @@ struct Nesting {
     std::deque<PoolEntry> pool;
     u64 vmcs01_tsc_offset = 0;
     std::optional<HostPhysical> apic_access_page;  ///< pinned while L2 may run
-    Vcpu l1{};           ///< L1 as of its VMLAUNCH or VMRESUME
+    Vcpu l1{};                                     ///< L1 as of its VMLAUNCH or VMRESUME
     u64 l1_next_rip = 0;
     bool launching = false;
 };
@@ -104,21 +104,24 @@ struct L0 {
     RegisterCache cache;
     Nesting nested;
     bool vmcs01_launched = false;
-    bool fpu_active = false;       ///< the guest may use the FPU without #NM exits, and owns CR0.TS
-    bool mmu_root_valid = false;   ///< else the next entry loads EPTP or CR3 anew
+    bool fpu_active = false;      ///< the guest may use the FPU without #NM exits, and owns CR0.TS
+    bool mmu_root_valid = false;  ///< else the next entry loads EPTP or CR3 anew
     bool tlb_flush_requested = false, event_requested = false;
     bool guest_msrs_loaded = false;  ///< KERNEL_GS_BASE and its like are the guest's, host fields are written
-    u64 host_rsp = 0;              ///< what HOST_RSP of the current VMCS holds; 0: to be written
+    u64 host_rsp = 0;                ///< what HOST_RSP of the current VMCS holds; 0: to be written
     std::optional<PendingEvent> pending;
-    std::map<u32, u64> mtrrs;      ///< as L1 set them
-    u64 interruptibility = 0;      ///< as skip_instruction() found it
+    std::map<u32, u64> mtrrs;  ///< as L1 set them
+    u64 interruptibility = 0;  ///< as skip_instruction() found it
 
     // ---- l0.cpp: start, the loop around exits
     std::optional<vmx::Event> start(const vmx::CpuState& l1);
     std::optional<vmx::Event> vm_exit_taken();
     ExitFacts read_exit_facts();
     vmx::BucketId bucket_of(arch::ExitReason reason) const;
-    void stop(std::string why) { stopped = true; reason = std::move(why); }
+    void stop(std::string why) {
+        stopped = true;
+        reason = std::move(why);
+    }
 
     // ---- vmcs01.cpp
     void build_vmcs01(const vmx::CpuState& l1);
@@ -131,25 +134,46 @@ struct L0 {
     void rmw(arch::Field f, u64 clear, u64 set) { write(f, (read(f) & ~clear) | set); }
     void load_vmcs(HostPhysical region);
     void clear_vmcs(HostPhysical region);
-    void rdmsr(unsigned count = 1) { stats.rdmsr += count; cpu.cycles += d.params.rdmsr * count; }
-    void wrmsr(unsigned count = 1) { stats.wrmsr += count; cpu.cycles += d.params.wrmsr * count; }
+    void rdmsr(unsigned count = 1) {
+        stats.rdmsr += count;
+        cpu.cycles += d.params.rdmsr * count;
+    }
+    void wrmsr(unsigned count = 1) {
+        stats.wrmsr += count;
+        cpu.cycles += d.params.wrmsr * count;
+    }
     void invvpid();
     void invept();
-    void flush_tlb();                           ///< KVM's vmx_flush_tlb
+    void flush_tlb();  ///< KVM's vmx_flush_tlb
     u64 rip();
     u64 rsp();
     u64 rflags();
-    u64 segment(arch::Field f);                 ///< a segment field, cached
-    void set_rip(u64 value) { cache.rip = value; cache.rip_dirty = true; }
-    void set_rsp(u64 value) { cache.rsp = value; cache.rsp_dirty = true; }
-    void set_rflags(u64 value) { write(arch::Field::GUEST_RFLAGS, value); cache.rflags = value; }
+    u64 segment(arch::Field f);  ///< a segment field, cached
+    void set_rip(u64 value) {
+        cache.rip = value;
+        cache.rip_dirty = true;
+    }
+    void set_rsp(u64 value) {
+        cache.rsp = value;
+        cache.rsp_dirty = true;
+    }
+    void set_rflags(u64 value) {
+        write(arch::Field::GUEST_RFLAGS, value);
+        cache.rflags = value;
+    }
     u64 gpr(unsigned n) { return n == vmx::RSP ? rsp() : cpu.r[n]; }
     void set_gpr(unsigned n, u64 value);
-    u64 read12(arch::Field f) { cpu.cycles += d.params.vmcs12_access; return vmcs12().get(f); }
-    void write12(arch::Field f, u64 value) { cpu.cycles += d.params.vmcs12_access; vmcs12().set(f, value); }
+    u64 read12(arch::Field f) {
+        cpu.cycles += d.params.vmcs12_access;
+        return vmcs12().get(f);
+    }
+    void write12(arch::Field f, u64 value) {
+        cpu.cycles += d.params.vmcs12_access;
+        vmcs12().set(f, value);
+    }
     Vmcs12 vmcs12() { return {memory, *nested.current_vmptr}; }
-    bool has12(arch::PrimaryControl c);         ///< nested_cpu_has
-    bool has12(arch::SecondaryControl c);       ///< nested_cpu_has2
+    bool has12(arch::PrimaryControl c);    ///< nested_cpu_has
+    bool has12(arch::SecondaryControl c);  ///< nested_cpu_has2
 
     // ---- vcpu.cpp: control registers, as KVM's set_cr functions
     u64 hardware_cr0(u64 cr0) const;
@@ -157,16 +181,16 @@ struct L0 {
     u64 read_cr0();
     u64 read_cr3();
     u64 read_cr4();
-    void write_cr0(u64 value);                  ///< vmx_set_cr0: 2 W, 1 R where CR3 is to be refilled
-    void write_cr4(u64 value);                  ///< vmx_set_cr4: 2 W
-    void write_efer(u64 value);                 ///< vmx_set_efer: 3 R, 4 W
+    void write_cr0(u64 value);   ///< vmx_set_cr0: 2 W, 1 R where CR3 is to be refilled
+    void write_cr4(u64 value);   ///< vmx_set_cr4: 2 W
+    void write_efer(u64 value);  ///< vmx_set_efer: 3 R, 4 W
     void write_exception_bitmap();
     void write_cr4_mask();
     void reset_mmu();
     /// Else the CPU runs on L0's tables, and Vcpu::cr3 is the guest's.
     bool guest_cr3_in_vmcs() const { return config.ept && (config.unrestricted || (vcpu.cr0 & vmx::cr0::PG)); }
-    GuestPaging paging_in_memory() const;       ///< as Vcpu has it, without a VMREAD
-    GuestPaging paging();                       ///< as the CPU has it now
+    GuestPaging paging_in_memory() const;  ///< as Vcpu has it, without a VMREAD
+    GuestPaging paging();                  ///< as the CPU has it now
     void activate_fpu();
 
     // ---- entry.cpp: back to a guest
@@ -174,7 +198,7 @@ struct L0 {
     void save_host_state();
     void write_constant_host_state();
     void write_per_cpu_host_state();
-    void prepare_switch();                      ///< host state "put" before another VMCS is loaded
+    void prepare_switch();  ///< host state "put" before another VMCS is loaded
     void inject_pending();
     std::optional<vmx::Event> enter();
 
@@ -196,7 +220,7 @@ struct L0 {
     void handle_msr(bool write);
     void handle_ept_violation();
     void handle_xsetbv();
-    bool set_cr0(u64 value);                    ///< false: #GP
+    bool set_cr0(u64 value);  ///< false: #GP
     bool set_cr3(u64 value);
     bool set_cr4(u64 value);
     bool get_msr(u32 index, u64& value);
@@ -228,8 +252,8 @@ struct L0 {
 
     // ---- run_l2.cpp, check_vmcs12.cpp, prepare_vmcs02.cpp
     void run_l2(bool launch);
-    u32 check_vmcs12();                         ///< VM-instruction error, 0: none
-    std::optional<u64> check_vmcs12_guest();    ///< qualification of an entry failure
+    u32 check_vmcs12();                       ///< VM-instruction error, 0: none
+    std::optional<u64> check_vmcs12_guest();  ///< qualification of an entry failure
     void keep_pdptes();
     PoolEntry& take_vmcs02(GuestPhysical at);
     void free_vmcs02(GuestPhysical at);

@@ -98,8 +98,8 @@ Capabilities offered_capabilities(const Capabilities& cpu, const L0Config& l0) {
     c.physical_address_bits = cpu.physical_address_bits;
     // Revision, a region of 4 KiB, write-back; INS/OUTS information where the CPU has it; no TRUE MSRs (SDM A.1).
     constexpr u64 kInsOutsInfo = u64{1} << 54;
-    c.set(msr::IA32_VMX_BASIC, kVmcs12Revision | u64{0x1000} << 32 | u64{6} << 50 |
-                                   (cpu.get(msr::IA32_VMX_BASIC) & kInsOutsInfo));
+    c.set(msr::IA32_VMX_BASIC,
+          kVmcs12Revision | u64{0x1000} << 32 | u64{6} << 50 | (cpu.get(msr::IA32_VMX_BASIC) & kInsOutsInfo));
     const u64 pin_must = cpu.get(msr::IA32_VMX_PINBASED_CTLS) & 0xffffffff;
     c.set(msr::IA32_VMX_PINBASED_CTLS,
           word(pin_must, l0.pin.raw & bits(PinControl::ExternalInterruptExiting, PinControl::NMIExiting,
@@ -107,15 +107,15 @@ Capabilities offered_capabilities(const Capabilities& cpu, const L0Config& l0) {
     // The series reported no bit as fixed here; the SDM wants the default1 bits to be (A.3.2). CR3 exits stay optional,
     // because there is no TRUE MSR that could say so.
     const u64 primary_cpu = allowed1(cpu, msr::IA32_VMX_PROCBASED_CTLS, msr::IA32_VMX_TRUE_PROCBASED_CTLS);
-    const u64 primary_must =
-        required(cpu, msr::IA32_VMX_PROCBASED_CTLS) & ~bits(P::CR3LoadExiting, P::CR3StoreExiting);
+    const u64 primary_must = required(cpu, msr::IA32_VMX_PROCBASED_CTLS) & ~bits(P::CR3LoadExiting, P::CR3StoreExiting);
     c.set(msr::IA32_VMX_PROCBASED_CTLS,
           word(primary_must,
                primary_cpu & bits(P::InterruptWindowExiting, P::UseTSCOffsetting, P::HLTExiting, P::INVLPGExiting,
                                   P::MWAITExiting, P::MONITORExiting, P::CR3LoadExiting, P::CR3StoreExiting,
                                   P::CR8LoadExiting, P::CR8StoreExiting, P::MOVDRExiting, P::UnconditionalIOExiting,
                                   P::UseIOBitmaps, P::UseMSRBitmaps, P::ActivateSecondaryControls)));
-    c.set(msr::IA32_VMX_EXIT_CTLS, word(required(cpu, msr::IA32_VMX_EXIT_CTLS), bits(ExitControl::HostAddressSpaceSize)));
+    c.set(msr::IA32_VMX_EXIT_CTLS,
+          word(required(cpu, msr::IA32_VMX_EXIT_CTLS), bits(ExitControl::HostAddressSpaceSize)));
     c.set(msr::IA32_VMX_ENTRY_CTLS,
           word(required(cpu, msr::IA32_VMX_ENTRY_CTLS),
                bits(EntryControl::IA32eModeGuest) | (l0.load_pat_entry ? bits(EntryControl::LoadIA32PAT) : 0)));

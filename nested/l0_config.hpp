@@ -15,7 +15,7 @@ struct L0Config {
     arch::PrimaryControls primary{};
     arch::SecondaryControls secondary{};  ///< as KVM wants it, virtualize-APIC-accesses included
     arch::ExitControls exit{};
-    arch::EntryControls entry{};          ///< without "IA-32e mode guest", which follows the guest
+    arch::EntryControls entry{};  ///< without "IA-32e mode guest", which follows the guest
 
     /// Throws std::runtime_error naming a control that the CPU lacks and L0 cannot do without.
     static L0Config make(const arch::Capabilities& cpu, const NestedParams& params);

@@ -10,8 +10,8 @@ using namespace vmx;
 namespace {
 Field nth(Field first, unsigned n) { return static_cast<Field>(arch::index_of(first) + n); }
 
-/// A control register of L2 as L1 must find it: L2's own bits from the CPU, L1's from what L1 wrote, those that L0 alone
-/// traps from what L2 believes.
+/// A control register of L2 as L1 must find it: L2's own bits from the CPU, L1's from what L1 wrote, those that L0
+/// alone traps from what L2 believes.
 u64 merged(u64 hardware, u64 shadow, u64 old, u64 l1_mask, u64 owned) {
     return (hardware & owned) | (old & l1_mask) | (shadow & ~(l1_mask | owned));
 }
@@ -25,9 +25,12 @@ void L0::prepare_vmcs12() {
     const u64 cr0_hw = read(Field::GUEST_CR0), cr0_shadow = read(Field::CR0_READ_SHADOW);
     const u64 cr4_hw = read(Field::GUEST_CR4), cr4_shadow = read(Field::CR4_READ_SHADOW);
     Vmcs12 v = vmcs12();
-    write12(Field::GUEST_CR0, merged(cr0_hw, cr0_shadow, v.get(Field::GUEST_CR0), v.get(Field::CR0_GUEST_HOST_MASK), vcpu.cr0_owned));
-    write12(Field::GUEST_CR4, merged(cr4_hw, cr4_shadow, v.get(Field::GUEST_CR4), v.get(Field::CR4_GUEST_HOST_MASK), vcpu.cr4_owned));
-    // An L1 with shadow paging, the series' only one, has seen each MOV to CR3. For another one the field is kept exact.
+    write12(Field::GUEST_CR0,
+            merged(cr0_hw, cr0_shadow, v.get(Field::GUEST_CR0), v.get(Field::CR0_GUEST_HOST_MASK), vcpu.cr0_owned));
+    write12(Field::GUEST_CR4,
+            merged(cr4_hw, cr4_shadow, v.get(Field::GUEST_CR4), v.get(Field::CR4_GUEST_HOST_MASK), vcpu.cr4_owned));
+    // An L1 with shadow paging, the series' only one, has seen each MOV to CR3. For another one the field is kept
+    // exact.
     if (!has12(arch::PrimaryControl::CR3LoadExiting)) write12(Field::GUEST_CR3, read_cr3());
     write12(Field::GUEST_DR7, vcpu.dr7);
     write12(Field::GUEST_RSP, rsp());
@@ -45,8 +48,8 @@ void L0::prepare_vmcs12() {
     sync(Field::GUEST_SYSENTER_ESP);
     sync(Field::GUEST_SYSENTER_EIP);
     for (const Field f : {Field::VM_EXIT_REASON, Field::EXIT_QUALIFICATION, Field::VM_EXIT_INTR_INFO,
-                          Field::VM_EXIT_INTR_ERROR_CODE, Field::IDT_VECTORING_INFO_FIELD, Field::IDT_VECTORING_ERROR_CODE,
-                          Field::VM_EXIT_INSTRUCTION_LEN, Field::VMX_INSTRUCTION_INFO})
+                          Field::VM_EXIT_INTR_ERROR_CODE, Field::IDT_VECTORING_INFO_FIELD,
+                          Field::IDT_VECTORING_ERROR_CODE, Field::VM_EXIT_INSTRUCTION_LEN, Field::VMX_INSTRUCTION_INFO})
         sync(f);
     // 30.2: the injected event's valid bit is cleared by the exit.
     write12(Field::VM_ENTRY_INTR_INFO_FIELD, v.get(Field::VM_ENTRY_INTR_INFO_FIELD) & 0x7fffffff);
@@ -150,7 +153,9 @@ void L0::match_exit_state(bool host64) {
     constexpr u32 kUnusable = 1u << 16, kBig = 1u << 14;
     for (unsigned i = ES; i <= GS; ++i) {
         const u64 selector = d.vmx.peek(nth(Field::GUEST_ES_SELECTOR, i));
-        const u64 rights = i == CS ? (host64 ? 0xa09b : 0xc09b) : selector == 0 ? kUnusable | (i == SS ? kBig : 0) : 0xc093;
+        const u64 rights = i == CS         ? (host64 ? 0xa09b : 0xc09b)
+                           : selector == 0 ? kUnusable | (i == SS ? kBig : 0)
+                                           : 0xc093;
         match(nth(Field::GUEST_ES_LIMIT, i), 0xffffffff);
         match(nth(Field::GUEST_ES_AR_BYTES, i), rights);
         if (i < FS) match(nth(Field::GUEST_ES_BASE, i), 0);
@@ -199,7 +204,9 @@ void L0::hardware_refused(const EntryResult& result) {
     cache.cr3 = true;  // as of L1's VMLAUNCH or VMRESUME
     if (nested.launching) vmcs12().set_launched(false);
     write(Field::TSC_OFFSET, nested.vmcs01_tsc_offset);
-    if (!first) return stop(std::string("VM entry of L2 failed after an exit that L0 handled: ") + (result.violated ? result.violated : "?"));
+    if (!first)
+        return stop(std::string("VM entry of L2 failed after an exit that L0 handled: ") +
+                    (result.violated ? result.violated : "?"));
     if (failure) return fail_entry(failure, qualification);
     reset_mmu();
     tlb_flush_requested = true;

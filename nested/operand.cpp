@@ -38,7 +38,8 @@ bool L0::operand_address(u64 displacement, u32 info, unsigned bytes, GuestVirtua
         return true;
     }
     out = {(base + offset) & 0xffffffff};
-    const AccessRights ar{static_cast<u32>(segment(static_cast<Field>(arch::index_of(Field::GUEST_ES_AR_BYTES) + seg)))};
+    const AccessRights ar{
+        static_cast<u32>(segment(static_cast<Field>(arch::index_of(Field::GUEST_ES_AR_BYTES) + seg)))};
     const u64 limit = segment(static_cast<Field>(arch::index_of(Field::GUEST_ES_LIMIT) + seg));
     const bool expand_down = !(ar.type() & 8) && (ar.type() & 4);
     const u64 last = offset + bytes - 1, top = ar.big() ? 0xffffffff : 0xffff;

@@ -24,12 +24,12 @@ struct PageAccess {
 
 struct PageWalk {
     bool ok = false;
-    GuestPhysical at{};    ///< of the address, offset included
-    u32 error_code = 0;    ///< of the page fault, where not ok
-    bool writable = false; ///< all entries allow writes
-    bool user = false;     ///< all entries allow user accesses
+    GuestPhysical at{};     ///< of the address, offset included
+    u32 error_code = 0;     ///< of the page fault, where not ok
+    bool writable = false;  ///< all entries allow writes
+    bool user = false;      ///< all entries allow user accesses
     bool executable = false;
-    bool dirty = false;    ///< the leaf's dirty flag is set now
+    bool dirty = false;  ///< the leaf's dirty flag is set now
 };
 
 /// Walks, and sets accessed flags (and the dirty flag on a write) where the access is allowed.

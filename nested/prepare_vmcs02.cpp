@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// prepare_vmcs02: vmcs02 := what L1 asks for in vmcs12, merged with what L0 wants of its own guests. An explicit list of
-// steps, each with a ledger bucket of its own; under kvm-2011 every field is written on every entry, one VMWRITE each.
+// prepare_vmcs02: vmcs02 := what L1 asks for in vmcs12, merged with what L0 wants of its own guests. An explicit list
+// of steps, each with a ledger bucket of its own; under kvm-2011 every field is written on every entry, one VMWRITE
+// each.
 #include "nested/l0.hpp"
 
 namespace vmxsim::nested {
@@ -53,14 +54,19 @@ void guest_registers(L0& l0) {
     copy(l0, Field::GUEST_SYSENTER_EIP);
 }
 
-void link_pointer(L0& l0) { l0.write(Field::VMCS_LINK_POINTER, ~u64{0}); }
+/// All ones: L2 has no shadow VMCS. Where L1 has put anything else there, an address that the CPU refuses as it would
+/// have refused L1's: so its checks keep their order.
+void link_pointer(L0& l0) {
+    constexpr u64 kNone = ~u64{0}, kRefused = 1;
+    l0.write(Field::VMCS_LINK_POINTER, l0.read12(Field::VMCS_LINK_POINTER) == kNone ? kNone : kRefused);
+}
 
 void pin_controls(L0& l0) {
     l0.write(Field::PIN_BASED_VM_EXEC_CONTROL, l0.config.pin.raw | l0.read12(Field::PIN_BASED_VM_EXEC_CONTROL));
 }
 
-/// Under EPT page faults are L1's alone. Under shadow paging L0 has to see every one of L2: with mask = match = 0 and the
-/// bitmap's bit set, each exits.
+/// Under EPT page faults are L1's alone. Under shadow paging L0 has to see every one of L2: with mask = match = 0 and
+/// the bitmap's bit set, each exits.
 void page_fault_filter(L0& l0) {
     const bool ept = l0.config.ept;
     l0.write(Field::PAGE_FAULT_ERROR_CODE_MASK, ept ? l0.read12(Field::PAGE_FAULT_ERROR_CODE_MASK) : 0);
@@ -95,7 +101,9 @@ void host_rsp(L0& l0) { l0.host_rsp = 0; }
 void primary_controls(L0& l0) {
     auto c = l0.config.primary;
     // Windows and TPR shadow are only as L1 wants them: L0 has no event of its own for L2.
-    c.clear(PrimaryControl::InterruptWindowExiting).clear(PrimaryControl::NMIWindowExiting).clear(PrimaryControl::UseTPRShadow);
+    c.clear(PrimaryControl::InterruptWindowExiting)
+        .clear(PrimaryControl::NMIWindowExiting)
+        .clear(PrimaryControl::UseTPRShadow);
     c.raw |= l0.read12(Field::CPU_BASED_VM_EXEC_CONTROL);
     // L1's bitmaps hold L1's addresses; without merged ones every access exits, and route.cpp looks into L1's.
     c.clear(PrimaryControl::UseMSRBitmaps).clear(PrimaryControl::UseIOBitmaps);

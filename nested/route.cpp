@@ -15,9 +15,13 @@ namespace {
 bool l0s(L0&, ExitFacts&) { return false; }
 bool l1s(L0&, ExitFacts&) { return true; }
 template <PrimaryControl C>
-bool if_set(L0& l0, ExitFacts&) { return l0.has12(C); }
+bool if_set(L0& l0, ExitFacts&) {
+    return l0.has12(C);
+}
 template <SecondaryControl C>
-bool if_set2(L0& l0, ExitFacts&) { return l0.has12(C); }
+bool if_set2(L0& l0, ExitFacts&) {
+    return l0.has12(C);
+}
 bool pause(L0& l0, ExitFacts&) {
     return l0.has12(PrimaryControl::PAUSEExiting) || l0.has12(SecondaryControl::PAUSELoopExiting);
 }
@@ -58,8 +62,8 @@ bool cr_access(L0& l0, ExitFacts& f) {
     }
 }
 
-/// The series gave L1 every I/O exit, its bitmaps notwithstanding. L1 would get exits that it did not ask for; so they are
-/// looked into here (SDM 28.1.3).
+/// The series gave L1 every I/O exit, its bitmaps notwithstanding. L1 would get exits that it did not ask for; so they
+/// are looked into here (SDM 28.1.3).
 bool io(L0& l0, ExitFacts& f) {
     if (!l0.has12(PrimaryControl::UseIOBitmaps)) return l0.has12(PrimaryControl::UnconditionalIOExiting);
     f.qualification = l0.read(Field::EXIT_QUALIFICATION);
@@ -77,8 +81,10 @@ bool msr(L0& l0, ExitFacts&) {
     if (!l0.has12(PrimaryControl::UseMSRBitmaps)) return true;
     const auto index = static_cast<u32>(l0.gpr(RCX));
     u64 at = Part;
-    if ((index & 0xffffe000) == 0xc0000000) at += 1024;
-    else if (index >= 0x2000) return true;
+    if ((index & 0xffffe000) == 0xc0000000)
+        at += 1024;
+    else if (index >= 0x2000)
+        return true;
     at += (index & 0x1fff) / 8;
     return l0.memory.read(GuestPhysical{l0.read12(Field::MSR_BITMAP)} + at, 1) >> (index & 7) & 1;
 }

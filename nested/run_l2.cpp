@@ -42,8 +42,8 @@ void L0::run_l2(bool launch) {
     prepare_vmcs02();
 }
 
-/// Where the CPU refuses vmcs02, L1 goes on with the registers it has now. CR3 lies in vmcs01 then; only PDPTEs, which an
-/// L1 with PAE paging has changed without an exit, are kept as well.
+/// Where the CPU refuses vmcs02, L1 goes on with the registers it has now. CR3 lies in vmcs01 then; only PDPTEs, which
+/// an L1 with PAE paging has changed without an exit, are kept as well.
 void L0::keep_pdptes() {
     if (config.ept && paging_in_memory().pae()) vcpu.pdpte = paging().pdpte;
 }

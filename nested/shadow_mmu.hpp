@@ -13,7 +13,7 @@ public:
     ShadowMmu(memory::PhysicalMemory& ram, PageAllocator& pages, L1Memory& l1) : ram_(ram), pages_(pages), l1_(l1) {}
 
     struct Fault {
-        bool guests = false;   ///< the guest's own tables cause it: to be delivered
+        bool guests = false;  ///< the guest's own tables cause it: to be delivered
         u32 error_code = 0;
     };
     /// Resolves a page fault at `at` with the hardware's error code.

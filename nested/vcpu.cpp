@@ -10,8 +10,8 @@ using namespace vmx;
 u64 L0::hardware_cr0(u64 value) const {
     u64 hw = (value & ~(cr0::CD | cr0::NW)) | cr0::NE;  // caches stay on for every guest
     if (!config.unrestricted) hw |= cr0::PE | cr0::PG;
-    if (!config.ept) hw |= cr0::WP;             // shadow pages tell read-only from clean
-    if (!fpu_active) hw |= cr0::TS | cr0::MP;   // the first use of the FPU is to exit
+    if (!config.ept) hw |= cr0::WP;            // shadow pages tell read-only from clean
+    if (!fpu_active) hw |= cr0::TS | cr0::MP;  // the first use of the FPU is to exit
     return hw;
 }
 
@@ -131,8 +131,7 @@ GuestPaging L0::paging() {
     read_cr4();
     GuestPaging p = paging_in_memory();
     if (config.ept && p.pae())  // MOV to CR3 loaded them without an exit, and the exit saved them
-        for (u64 i = 0; i < 4; ++i)
-            p.pdpte[i] = read(static_cast<Field>(arch::index_of(Field::GUEST_PDPTR0) + i));
+        for (u64 i = 0; i < 4; ++i) p.pdpte[i] = read(static_cast<Field>(arch::index_of(Field::GUEST_PDPTR0) + i));
     return p;
 }
 

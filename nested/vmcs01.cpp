@@ -39,10 +39,11 @@ void L0::build_vmcs01(const CpuState& l1) {
     if (config.secondary_word) write(Field::SECONDARY_VM_EXEC_CONTROL, secondary_controls().raw);
     write(Field::VM_EXIT_CONTROLS, config.exit.raw);
     write(Field::VM_ENTRY_CONTROLS, config.entry.raw);
-    for (const Field f : {Field::PAGE_FAULT_ERROR_CODE_MASK, Field::PAGE_FAULT_ERROR_CODE_MATCH, Field::CR3_TARGET_COUNT,
-                          Field::VM_EXIT_MSR_STORE_COUNT, Field::VM_EXIT_MSR_LOAD_COUNT, Field::VM_ENTRY_MSR_LOAD_COUNT,
-                          Field::VM_ENTRY_INTR_INFO_FIELD, Field::TSC_OFFSET, Field::GUEST_INTERRUPTIBILITY_INFO,
-                          Field::GUEST_ACTIVITY_STATE, Field::GUEST_PENDING_DBG_EXCEPTIONS})
+    for (const Field f :
+         {Field::PAGE_FAULT_ERROR_CODE_MASK, Field::PAGE_FAULT_ERROR_CODE_MATCH, Field::CR3_TARGET_COUNT,
+          Field::VM_EXIT_MSR_STORE_COUNT, Field::VM_EXIT_MSR_LOAD_COUNT, Field::VM_ENTRY_MSR_LOAD_COUNT,
+          Field::VM_ENTRY_INTR_INFO_FIELD, Field::TSC_OFFSET, Field::GUEST_INTERRUPTIBILITY_INFO,
+          Field::GUEST_ACTIVITY_STATE, Field::GUEST_PENDING_DBG_EXCEPTIONS})
         write(f, 0);
     write(Field::VMCS_LINK_POINTER, ~u64{0});
     if (config.tpr_shadow) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// vmcs12: the VMCS that L1 builds for L2, kept in L1's memory in a layout of L0's own (SDM 27.2: software must not know).
+// vmcs12: the VMCS that L1 builds for L2, kept in L1's memory in a layout of L0's own (SDM 27.2: software must not
+// know).
 //
 //   offset 0   revision identifier (bits 30:0), as IA32_VMX_BASIC offers it to L1
 //   offset 4   VMX-abort indicator

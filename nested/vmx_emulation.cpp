@@ -9,8 +9,14 @@ using namespace vmx;
 
 namespace {
 enum : u32 {
-    kVmclearBadAddress = 2, kVmclearVmxon = 3, kVmptrldBadAddress = 9, kVmptrldVmxon = 10, kVmptrldRevision = 11,
-    kUnsupportedField = 12, kReadOnlyField = 13, kVmxonInRoot = 15
+    kVmclearBadAddress = 2,
+    kVmclearVmxon = 3,
+    kVmptrldBadAddress = 9,
+    kVmptrldVmxon = 10,
+    kVmptrldRevision = 11,
+    kUnsupportedField = 12,
+    kReadOnlyField = 13,
+    kVmxonInRoot = 15
 };
 }  // namespace
 
@@ -55,7 +61,8 @@ void L0::handle_vmon() {
     segment(Field::GUEST_CS_LIMIT);
     segment(Field::GUEST_CS_SELECTOR);
     const u64 cr4 = read_cr4(), cr0 = read_cr0();
-    if (!(cr4 & cr4::VMXE) || !(cr0 & cr0::PE) || (rflags() & rflags::VM) || ((vcpu.efer & efer::LMA) && !cs.long_mode()))
+    if (!(cr4 & cr4::VMXE) || !(cr0 & cr0::PE) || (rflags() & rflags::VM) ||
+        ((vcpu.efer & efer::LMA) && !cs.long_mode()))
         return undefined();
     if (cpl() != 0) return general_protection();
     if (nested.vmxon) {

@@ -80,6 +80,13 @@ const Measurement* find(const std::vector<Measurement>& all, std::string_view le
     return nullptr;
 }
 
+std::optional<double> net_mean(const std::vector<Measurement>& all, std::string_view level, std::string_view kind) {
+    const auto* m = find(all, level, kind);
+    if (m == nullptr) return std::nullopt;
+    const auto* empty = kind == "empty" ? nullptr : find(all, level, "empty");
+    return empty == nullptr ? m->mean() : std::max(0.0, m->mean() - empty->mean());
+}
+
 const Kind* kind_named(std::string_view name) {
     for (const auto& k : kKinds)
         if (k.name == name) return &k;

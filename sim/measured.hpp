@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What an image measured itself, by its lines "cycles LEVEL KIND COUNT SUM MIN".
 #pragma once
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,10 @@ std::vector<Measurement> parse_measurements(std::string_view console);
 
 /// Null where it was not measured.
 const Measurement* find(const std::vector<Measurement>& all, std::string_view level, std::string_view kind);
+
+/// Mean cycles of an operation, less the mean of the image's kind "empty" (the measurement itself), where it has one.
+/// Empty where the operation was not measured.
+std::optional<double> net_mean(const std::vector<Measurement>& all, std::string_view level, std::string_view kind);
 
 /// The lines of a console's text, without line ends.
 std::vector<std::string> lines_of(std::string_view console);

@@ -12,10 +12,7 @@ namespace {
 /// What the run says about a published figure's subject.
 std::optional<double> simulated_value(const ReferenceUse& use, const MachineConfig& config, const RunResult& result,
                                       const std::vector<Measurement>& measured) {
-    if (use.part == Part::Total) {
-        const auto* m = find(measured, use.level, use.kind);
-        return m == nullptr ? std::nullopt : std::optional(m->mean());
-    }
+    if (use.part == Part::Total) return net_mean(measured, use.level, use.kind);
     const auto* kind = kind_named(use.kind);
     const u8 level = episode_level(config.l0, use.level);
     if (kind == nullptr || level == 0) return std::nullopt;

@@ -49,14 +49,15 @@ std::string measurement_table(const Report& r) {
     for (const auto& m : r.measured)
         if (std::find(kinds.begin(), kinds.end(), m.kind) == kinds.end()) kinds.push_back(m.kind);
     for (const auto& name : kinds) {
-        const auto* own = find(r.measured, "own", name);
-        const auto* guest = find(r.measured, "guest", name);
+        if (name == "empty") continue;  // taken off the others
+        const auto own = net_mean(r.measured, "own", name);
+        const auto guest = net_mean(r.measured, "guest", name);
         const auto* c = comparison(r, "guest", name, Part::Total);
         if (c == nullptr) c = comparison(r, "own", name, Part::Total);
         const auto* kind = kind_named(name);
         out += fmt::format("{:<16}{:>12}{:>12}{:>12}   {:<28}{:>7}", kind ? kind->title : name,
-                           own ? cycles(own->mean()) : "", guest ? cycles(guest->mean()) : "",
-                           own && guest && own->sum != 0 ? fmt::format("{:.1f}", guest->mean() / own->mean()) : "",
+                           own ? cycles(*own) : "", guest ? cycles(*guest) : "",
+                           own && guest && *own > 0 ? fmt::format("{:.1f}", *guest / *own) : "",
                            c ? published(*c) + " " + c->use.level : "", ratio(c));
         while (out.back() == ' ') out.pop_back();
         out += '\n';
@@ -92,7 +93,7 @@ std::string exit_table(const Report& r, std::string_view level, std::string_view
     if (!b || episode == 0) return "";
     const auto beside = [&](Part part) { return comparison(r, level, kind_name, part); };
     std::vector<Line> lines;
-    const auto* measured = find(r.measured, level, kind_name);
+    const auto measured = net_mean(r.measured, level, kind_name);
     lines.push_back({"VM exits and VM entries", b->switches, beside(Part::Switches)});
     if (steps) {
         lines.push_back({"  VM exits", b->vm_exits});
@@ -108,9 +109,9 @@ std::string exit_table(const Report& r, std::string_view level, std::string_view
                 for (const auto& step : phase.steps) lines.push_back({"    " + step.name, step.cycles});
         }
     if (episode == 2) lines.push_back({"L1's own code", b->l1, beside(Part::L1)});
-    const double rest = measured ? measured->mean() - b->total : 0;
-    if (rest > 0.5) lines.push_back({"the instruction itself, and its timing", rest});
-    lines.push_back({"total", measured ? std::max(measured->mean(), b->total) : b->total, beside(Part::Total)});
+    const double rest = measured ? *measured - b->total : 0;
+    if (rest > 0.5) lines.push_back({"outside the exit: the instruction itself", rest});
+    lines.push_back({"total", measured ? std::max(*measured, b->total) : b->total, beside(Part::Total)});
     return breakdown_table(fmt::format("One {}{} exit", episode == 2 ? "nested " : "", kind->title), lines,
                            lines.back().value);
 }

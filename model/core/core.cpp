@@ -37,15 +37,15 @@ std::string Core::describe() const {
     static constexpr const char* kSegments[] = {"es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"};
     const vmx::CpuState& s = state;
     std::string text;
-    append(text, "rip %016lx  rflags %08lx  cpl %u  cycle %lu  instructions %lu%s\n", s.rip, s.rflags, s.cpl(), s.cycles,
-           instructions(), s.vmx.non_root ? "  in VMX non-root operation" : "");
+    append(text, "rip %016lx  rflags %08lx  cpl %u  cycle %lu  instructions %lu%s\n", s.rip, s.rflags, s.cpl(),
+           s.cycles, instructions(), s.vmx.non_root ? "  in VMX non-root operation" : "");
     for (unsigned i = 0; i < 16; ++i) append(text, "%3s %016lx%s", kNames[i], s.r[i], i % 4 == 3 ? "\n" : "  ");
     append(text, "cr0 %lx  cr2 %lx  cr3 %lx  cr4 %lx  efer %lx\n", s.cr0, s.cr2, s.cr3, s.cr4, s.efer);
     for (unsigned i = 0; i < vmx::kSegCount; ++i)
         append(text, "%4s %04x base %016lx limit %08x rights %05x%s", kSegments[i], s.seg[i].selector, s.seg[i].base,
                s.seg[i].limit, s.seg[i].ar.raw, i % 2 ? "\n" : "  ");
-    append(text, "gdt %lx limit %x  idt %lx limit %x  activity %u  blocking %x\n", s.gdtr.base, s.gdtr.limit, s.idtr.base,
-           s.idtr.limit, static_cast<unsigned>(s.activity), s.blocking);
+    append(text, "gdt %lx limit %x  idt %lx limit %x  activity %u  blocking %x\n", s.gdtr.base, s.gdtr.limit,
+           s.idtr.base, s.idtr.limit, static_cast<unsigned>(s.activity), s.blocking);
     for (const auto& [mnemonic, times] : engine_->unimplemented())
         append(text, "without implementation, raised #UD: %s (%lu times)\n", ZydisMnemonicGetString(mnemonic), times);
     return text;

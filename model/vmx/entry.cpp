@@ -25,8 +25,8 @@ EntryResult Vmx::enter(bool launch) {
     const BucketId before = ledger_.charge(kVmEntry, cpu_.cycles);
     EntryResult result = try_entry(launch);
     if (result.kind == EntryResult::Entered) {
-        ledger_.charge(kGuestCode, cpu_.cycles);
-        ledger_.close(1, cpu_.cycles);
+        ledger_.charge(guest_level_ == 1 ? kGuestCode : kNestedCode, cpu_.cycles);
+        ledger_.close(guest_level_, cpu_.cycles);
     } else {
         ledger_.charge(before, cpu_.cycles);
     }

@@ -30,8 +30,7 @@ void Vmx::record_exit(const ExitInfo& info) {
 
 void Vmx::exit(const ExitInfo& info) {
     ledger_.charge(kVmExit, cpu_.cycles);
-    if (!ledger_.is_open(1) && !ledger_.is_open(2))
-        ledger_.open({.level = 1, .exit_reason = static_cast<u16>(info.reason)}, cpu_.cycles);
+    ledger_.open({.level = guest_level_, .exit_reason = static_cast<u16>(info.reason)}, cpu_.cycles);
     cpu_.cycles += timing_.exit_base;
     const HostPhysical vmcs{cpu_.vmx.current_vmcs};
 

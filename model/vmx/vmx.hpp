@@ -138,6 +138,8 @@ public:
 
     const ActiveControls& controls() const { return controls_; }
     bool non_root() const { return cpu_.vmx.non_root; }
+    /// For the ledger only: the level of the guest that is entered next. 2 where the nested unit enters an L2.
+    void set_guest_level(u8 level) { guest_level_ = level; }
 
     // ---- VMX instructions. The caller decodes operands; gate() comes first, then the operand's own faults.
     /// #UD, VM exit or #GP(0), in the SDM's order. VMREAD and VMWRITE under VMCS shadowing: see gate_vmcs_access().
@@ -279,6 +281,7 @@ private:
     const VmxTiming& timing_;
     Ledger& ledger_;
     ActiveControls controls_;
+    u8 guest_level_ = 1;
     MsrPort* msrs_ = nullptr;
     std::array<bool, arch::kFieldCount> exists_{};
     arch::VmcsPage page_;  ///< the current VMCS's fields as of the last VM entry or exit, in the generic layout

@@ -30,8 +30,22 @@ public:
     explicit Generator(u64 seed) : random_(seed) {}
     u64 number(u64 n) { return random_() % n; }
     u64 value() {
-        static constexpr u64 kEdges[] = {0, 1, 2, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
-                                         0x7fffffffffffffff, 0x8000000000000000, ~u64{0}, ~u64{0} - 1};
+        static constexpr u64 kEdges[] = {0,
+                                         1,
+                                         2,
+                                         0x7f,
+                                         0x80,
+                                         0xff,
+                                         0x7fff,
+                                         0x8000,
+                                         0xffff,
+                                         0x7fffffff,
+                                         0x80000000,
+                                         0xffffffff,
+                                         0x7fffffffffffffff,
+                                         0x8000000000000000,
+                                         ~u64{0},
+                                         ~u64{0} - 1};
         switch (number(4)) {
             case 0: return kEdges[number(std::size(kEdges))];
             case 1: return kEdges[number(std::size(kEdges))] + number(3) - 1;
@@ -66,21 +80,27 @@ public:
                 const bool indexed = number(2);
                 address32 = number(8) == 0;
                 if (indexed) {
-                    do c.index = static_cast<unsigned>(number(16)); while (c.index == vmx::RSP || c.index == c.base || c.index == reg || c.index <= vmx::RDX);
+                    do c.index = static_cast<unsigned>(number(16));
+                    while (c.index == vmx::RSP || c.index == c.base || c.index == reg || c.index <= vmx::RDX);
                     c.scale = static_cast<unsigned>(number(4));
                 }
                 const u64 form = number(3);
-                c.disp = form == 0 && (c.base & 7) != 5 ? 0 : form == 2 ? static_cast<s64>(number(0x100000)) - 0x80000 : static_cast<s64>(number(256)) - 128;
+                c.disp = form == 0 && (c.base & 7) != 5 ? 0
+                         : form == 2                    ? static_cast<s64>(number(0x100000)) - 0x80000
+                                                        : static_cast<s64>(number(256)) - 128;
                 const bool wide = form == 2, none = form == 0 && (c.base & 7) != 5;
                 const unsigned mod = none ? 0 : wide ? 2 : 1;
                 const bool sib = indexed || (c.base & 7) == 4;
                 tail.push_back(static_cast<u8>(mod << 6 | (reg & 7) << 3 | (sib ? 4u : c.base & 7)));
-                if (sib) tail.push_back(static_cast<u8>(c.scale << 6 | (indexed ? c.index & 7 : 4u) << 3 | (c.base & 7)));
-                for (unsigned i = 0; i < (none ? 0u : wide ? 4u : 1u); ++i) tail.push_back(static_cast<u8>(c.disp >> 8 * i));
+                if (sib)
+                    tail.push_back(static_cast<u8>(c.scale << 6 | (indexed ? c.index & 7 : 4u) << 3 | (c.base & 7)));
+                for (unsigned i = 0; i < (none ? 0u : wide ? 4u : 1u); ++i)
+                    tail.push_back(static_cast<u8>(c.disp >> 8 * i));
                 if (c.base >= 8) rex |= 1;
                 if (indexed && c.index >= 8) rex |= 2;
             } else {
-                const unsigned rm = f.special == Special::Stack ? static_cast<unsigned>(vmx::RBX) : static_cast<unsigned>(number(16));
+                const unsigned rm =
+                    f.special == Special::Stack ? static_cast<unsigned>(vmx::RBX) : static_cast<unsigned>(number(16));
                 tail.push_back(static_cast<u8>(0xc0 | (reg & 7) << 3 | (rm & 7)));
                 if (rm >= 8) rex |= 1;
             }
@@ -133,7 +153,12 @@ public:
         }
         return g;
     }
-    void fill(u8* to, unsigned n) { for (unsigned i = 0; i < n; i += 8) { const u64 v = value(); std::memcpy(to + i, &v, 8); } }
+    void fill(u8* to, unsigned n) {
+        for (unsigned i = 0; i < n; i += 8) {
+            const u64 v = value();
+            std::memcpy(to + i, &v, 8);
+        }
+    }
 
 private:
     std::mt19937_64 random_;
@@ -220,20 +245,24 @@ void compare(TimingLevel level, bool interpreted, unsigned rounds, u64 seed, Tal
                 same = same && !std::memcmp(guest + at, host + at, kWindowBytes);
                 // PUSHF shows flags that are the host's own.
                 const bool own_flags = f.opcode[0] == 0x9c;
-                same = same && (code_on_stack || own_flags || !std::memcmp(guest_stack + stack_at, stack + stack_at, kWindowBytes));
+                same = same && (code_on_stack || own_flags ||
+                                !std::memcmp(guest_stack + stack_at, stack + stack_at, kWindowBytes));
                 if (same) continue;
                 if (++tally.differences > 12) continue;
                 std::string text;
                 for (unsigned r = 0; r < 16; ++r)
                     if (m.s().r[r] != after.r[r]) {
                         char b[128];
-                        std::snprintf(b, sizeof b, " r%u: %lx -> %lx, host %lx;", r, before.r[r], m.s().r[r], after.r[r]);
+                        std::snprintf(b, sizeof b, " r%u: %lx -> %lx, host %lx;", r, before.r[r], m.s().r[r],
+                                      after.r[r]);
                         text += b;
                     }
                 char b[128];
-                std::snprintf(b, sizeof b, " flags %lx -> %lx, host %lx (of %lx)", before.flags, m.s().rflags, after.flags, mask);
-                BOOST_ERROR(f.name + ": " + hex(c.code) + text + b + (std::memcmp(guest + at, host + at, kWindowBytes) ? " memory" : "") +
-                            " stop " + std::to_string(static_cast<int>(why)));
+                std::snprintf(b, sizeof b, " flags %lx -> %lx, host %lx (of %lx)", before.flags, m.s().rflags,
+                              after.flags, mask);
+                BOOST_ERROR(f.name + ": " + hex(c.code) + text + b +
+                            (std::memcmp(guest + at, host + at, kWindowBytes) ? " memory" : "") + " stop " +
+                            std::to_string(static_cast<int>(why)));
             }
         }
     }

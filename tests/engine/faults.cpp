@@ -77,7 +77,8 @@ BOOST_AUTO_TEST_CASE(long_string_moves_equal_a_copy_element_by_element) {
                     if (i % width == 0) {
                         std::vector<u8> element(expected.begin() + static_cast<std::ptrdiff_t>(from + i),
                                                 expected.begin() + static_cast<std::ptrdiff_t>(from + i + width));
-                        std::copy(element.begin(), element.end(), expected.begin() + static_cast<std::ptrdiff_t>(from + distance + i));
+                        std::copy(element.begin(), element.end(),
+                                  expected.begin() + static_cast<std::ptrdiff_t>(from + distance + i));
                     }
                 }
                 m.s().r[vmx::RSI] = Machine::kData + from;
@@ -153,7 +154,8 @@ BOOST_AUTO_TEST_CASE(undefined_and_overlong_instructions_raise_their_exceptions)
     BOOST_TEST(vector_of({0x0f, 0x0b}) == 6);               // ud2
     BOOST_TEST(vector_of({0x06}) == 6);                     // push es, in 64-bit mode
     BOOST_TEST(vector_of({0x0f, 0x58, 0xc1}) == 6);         // addps: not implemented
-    BOOST_TEST(vector_of({0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x90}) == 13);
+    BOOST_TEST(vector_of({0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+                          0x90}) == 13);
     BOOST_TEST(vector_of({0xf7, 0xf1}) == 0);
 }
 

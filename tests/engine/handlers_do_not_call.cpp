@@ -27,15 +27,37 @@ BOOST_AUTO_TEST_CASE(hot_handlers_contain_no_call) {
     bool hot = false;
     unsigned handlers = 0;
     std::set<std::string> offenders;
-    static const char* const kKinds[] = {"alu_load<", "alu_update<", "alu_register<", "unary_", "shift_register<", "move_", "extend_register<",
-                                         "extend_load<", "lea<", "setcc<", "cmov<", "misc<", "jcc<", "jump<", "jump_register<", "jump_memory<",
-                                         "run_on<", "call<", "call_register<", "ret<", "push<", "pop<", "leave<", "multiply_register<"};
+    static const char* const kKinds[] = {"alu_load<",
+                                         "alu_update<",
+                                         "alu_register<",
+                                         "unary_",
+                                         "shift_register<",
+                                         "move_",
+                                         "extend_register<",
+                                         "extend_load<",
+                                         "lea<",
+                                         "setcc<",
+                                         "cmov<",
+                                         "misc<",
+                                         "jcc<",
+                                         "jump<",
+                                         "jump_register<",
+                                         "jump_memory<",
+                                         "run_on<",
+                                         "call<",
+                                         "call_register<",
+                                         "ret<",
+                                         "push<",
+                                         "pop<",
+                                         "leave<",
+                                         "multiply_register<"};
     while (std::fgets(line, sizeof line, pipe.get())) {
         if (std::strstr(line, ">:") && std::strchr(line, '<')) {
             function = line;
             hot = false;
             // "... void vmxsim::core::engine::(anonymous namespace)::alu_load<...>(CpuState*, Op const*, Hot*)"
-            if (std::strstr(line, "vmxsim::core::engine::") && std::strstr(line, "engine::Op const*, vmxsim::core::engine::Hot*)>:"))
+            if (std::strstr(line, "vmxsim::core::engine::") &&
+                std::strstr(line, "engine::Op const*, vmxsim::core::engine::Hot*)>:"))
                 for (const char* kind : kKinds) hot = hot || std::strstr(line, (std::string("::") + kind).c_str());
             handlers += hot;
             continue;

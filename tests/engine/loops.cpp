@@ -76,7 +76,8 @@ BOOST_AUTO_TEST_CASE(speed_of_a_simple_loop_is_reported_where_someone_asks) {
         const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
         std::cout << (level == TimingLevel::None ? "no timing: " : "interval: ")
                   << static_cast<double>(m.core->instructions()) / seconds / 1e6 << " MIPS, "
-                  << static_cast<double>(m.s().cycles) / static_cast<double>(m.core->instructions()) << " cycles per instruction\n";
+                  << static_cast<double>(m.s().cycles) / static_cast<double>(m.core->instructions())
+                  << " cycles per instruction\n";
     }
 }
 

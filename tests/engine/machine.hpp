@@ -15,7 +15,9 @@ namespace vmxsim::core {
 struct RamLines : arch::LineMemory {
     explicit RamLines(memory::PhysicalMemory& m) : ram(m) {}
     Cycles read_line(HostPhysical line, u8 (&bytes)[64]) override { return ram.read_block(line, bytes), Cycles{}; }
-    Cycles write_line(HostPhysical line, const u8 (&bytes)[64]) override { return ram.write_block(line, bytes), Cycles{}; }
+    Cycles write_line(HostPhysical line, const u8 (&bytes)[64]) override {
+        return ram.write_block(line, bytes), Cycles{};
+    }
     memory::PhysicalMemory& ram;
 };
 
@@ -42,8 +44,10 @@ struct Machine {
     std::unique_ptr<vmx::Vmx> vmx;
 
     explicit Machine(TimingLevel timing = TimingLevel::None, unsigned bits = 64) {
-        core = std::make_unique<Core>(Core::Dependencies{mmu, ram, caches, io, params, cpuid, capabilities, ledger}, timing);
-        vmx = std::make_unique<vmx::Vmx>(vmx::Vmx::Dependencies{core->state, vmcs, ram, mmu, capabilities, vmx_timing, ledger});
+        core = std::make_unique<Core>(Core::Dependencies{mmu, ram, caches, io, params, cpuid, capabilities, ledger},
+                                      timing);
+        vmx = std::make_unique<vmx::Vmx>(
+            vmx::Vmx::Dependencies{core->state, vmcs, ram, mmu, capabilities, vmx_timing, ledger});
         core->attach(*vmx);
         mode(bits);
         s().rip = kCode;

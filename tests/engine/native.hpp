@@ -22,7 +22,8 @@ class Native {
 public:
     /// Maps [at, at + bytes) of the host at the guest's addresses, so that pointers mean the same to both.
     Native() {
-        page_ = static_cast<u8*>(mmap(nullptr, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        page_ = static_cast<u8*>(
+            mmap(nullptr, 8192, PROT_READ | PROT_WRITE | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
         if (page_ == MAP_FAILED) throw std::runtime_error("no executable memory");
     }
     ~Native() {
@@ -78,7 +79,8 @@ private:
     void relative(unsigned slot) { word(slot - (at_ + 4)); }
     /// mov between register i and [rdi + 8 i].
     void move(u8 opcode, unsigned i) {
-        emit({static_cast<u8>(0x48 | (i >> 3) << 2), opcode, static_cast<u8>(0x47 | (i & 7) << 3), static_cast<u8>(i * 8)});
+        emit({static_cast<u8>(0x48 | (i >> 3) << 2), opcode, static_cast<u8>(0x47 | (i & 7) << 3),
+              static_cast<u8>(i * 8)});
     }
     u8* page_ = nullptr;
     unsigned at_ = 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A machine without core: CPU state, VMX unit, VMCS cache, memory, nested unit. The test is L1 and L2: it sets registers and
-// takes the exits that their instructions would cause.
+// A machine without core: CPU state, VMX unit, VMCS cache, memory, nested unit. The test is L1 and L2: it sets
+// registers and takes the exits that their instructions would cause.
 #pragma once
 #include <map>
 #include <set>
@@ -21,7 +21,9 @@ struct PlainLines : arch::LineMemory {
     explicit PlainLines(memory::PhysicalMemory& r) : ram(r) {}
     memory::PhysicalMemory& ram;
     Cycles read_line(HostPhysical line, u8 (&bytes)[64]) override { return ram.read_block(line, bytes), Cycles{10}; }
-    Cycles write_line(HostPhysical line, const u8 (&bytes)[64]) override { return ram.write_block(line, bytes), Cycles{10}; }
+    Cycles write_line(HostPhysical line, const u8 (&bytes)[64]) override {
+        return ram.write_block(line, bytes), Cycles{10};
+    }
 };
 
 struct Flushes : arch::TranslationControl {
@@ -53,12 +55,14 @@ struct LoopBack : devices::PortDevice {
 inline arch::Capabilities westmere(bool unrestricted) {
     using namespace arch::msr;
     arch::Capabilities c;
-    constexpr std::pair<u32, u64> rows[] = {  // a recorded Xeon W3670
-        {0x480, 0x00da04000000000f}, {0x481, 0x0000007f00000016}, {0x482, 0xfff9fffe0401e172}, {0x483, 0x007fffff00036dff},
-        {0x484, 0x0000ffff000011ff}, {0x485, 0x00000000000401e7}, {0x486, 0x0000000080000021}, {0x487, 0x00000000ffffffff},
-        {0x488, 0x0000000000002000}, {0x489, 0x00000000000267ff}, {0x48a, 0x000000000000002a}, {0x48b, 0x000004ff00000000},
-        {0x48c, 0x00000f0106134141}, {0x48d, 0x0000007f00000016}, {0x48e, 0xfff9fffe04006172}, {0x48f, 0x007fffff00036dfb},
-        {0x490, 0x0000ffff000011fb}};
+    constexpr std::pair<u32, u64> rows[] = {
+        // a recorded Xeon W3670
+        {0x480, 0x00da04000000000f}, {0x481, 0x0000007f00000016}, {0x482, 0xfff9fffe0401e172},
+        {0x483, 0x007fffff00036dff}, {0x484, 0x0000ffff000011ff}, {0x485, 0x00000000000401e7},
+        {0x486, 0x0000000080000021}, {0x487, 0x00000000ffffffff}, {0x488, 0x0000000000002000},
+        {0x489, 0x00000000000267ff}, {0x48a, 0x000000000000002a}, {0x48b, 0x000004ff00000000},
+        {0x48c, 0x00000f0106134141}, {0x48d, 0x0000007f00000016}, {0x48e, 0xfff9fffe04006172},
+        {0x48f, 0x007fffff00036dfb}, {0x490, 0x0000ffff000011fb}};
     for (const auto& [index, value] : rows) c.set(index, value);
     if (!unrestricted) c.set(IA32_VMX_PROCBASED_CTLS2, 0x0000007f00000000);
     return c;
@@ -82,8 +86,8 @@ struct Bench {
         params.rdtscp = o.rdtscp;
         params.vmcs02_pool = o.pool;
         io.attach(0x80, 0x90, device);
-        l0 = std::make_unique<nested::L0>(nested::UnitDependencies{cpu, vmx, ram, flushes, capabilities, io, leaves, ledger, params,
-                                                                   "kvm-2011", {kBase}, kBytes});
+        l0 = std::make_unique<nested::L0>(nested::UnitDependencies{
+            cpu, vmx, ram, flushes, capabilities, io, leaves, ledger, params, "kvm-2011", {kBase}, kBytes});
     }
 
     Options options;

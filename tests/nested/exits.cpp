@@ -9,7 +9,9 @@ using arch::PrimaryControl;
 
 namespace {
 template <class B>
-constexpr u64 bit(B b) { return u64{1} << static_cast<u8>(b); }
+constexpr u64 bit(B b) {
+    return u64{1} << static_cast<u8>(b);
+}
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(exits)
@@ -19,7 +21,8 @@ BOOST_AUTO_TEST_CASE(l1_finds_l2s_state_and_the_exit_information_in_vmcs12) {
         Bench b({.ept = ept});
         b.run_l2();
         auto& c = b.cpu;
-        for (unsigned i = 0; i < vmx::kSegCount; ++i) c.seg[i] = {static_cast<u16>(0x100 + 8 * i), {0x91 + i}, 0x1000 + i, 0x500000 + i};
+        for (unsigned i = 0; i < vmx::kSegCount; ++i)
+            c.seg[i] = {static_cast<u16>(0x100 + 8 * i), {0x91 + i}, 0x1000 + i, 0x500000 + i};
         c.gdtr = {0x111000, 0x77};
         c.idtr = {0x222000, 0x88};
         c.r[vmx::RSP] = 0x345678;
@@ -45,18 +48,34 @@ BOOST_AUTO_TEST_CASE(l1_finds_l2s_state_and_the_exit_information_in_vmcs12) {
             BOOST_TEST(b.get12(nth(Field::GUEST_ES_LIMIT)) == 0x1000 + i);
             BOOST_TEST(b.get12(nth(Field::GUEST_ES_BASE)) == 0x500000 + i);
         }
-        const std::pair<Field, u64> rows[] = {
-            {Field::GUEST_GDTR_BASE, 0x111000}, {Field::GUEST_GDTR_LIMIT, 0x77}, {Field::GUEST_IDTR_BASE, 0x222000},
-            {Field::GUEST_IDTR_LIMIT, 0x88}, {Field::GUEST_RSP, 0x345678}, {Field::GUEST_RIP, 0x34567},
-            {Field::GUEST_RFLAGS, 0x8d7}, {Field::GUEST_SYSENTER_CS, 0x21}, {Field::GUEST_SYSENTER_ESP, 0x2121},
-            {Field::GUEST_SYSENTER_EIP, 0x212121}, {Field::GUEST_IA32_DEBUGCTL, 2}, {Field::GUEST_INTERRUPTIBILITY_INFO, 8},
-            {Field::GUEST_ACTIVITY_STATE, 0}, {Field::GUEST_PENDING_DBG_EXCEPTIONS, 0}, {Field::GUEST_DR7, 0x400},
-            {Field::GUEST_CR0, 0x80010031}, {Field::GUEST_CR4, 0x20a0}, {Field::GUEST_CR3, Bench::kL2Cr3},
-            {Field::VM_EXIT_REASON, 10}, {Field::EXIT_QUALIFICATION, 0x1234}, {Field::VM_EXIT_INSTRUCTION_LEN, 2},
-            {Field::VMX_INSTRUCTION_INFO, 0x5678}, {Field::VM_EXIT_INTR_INFO, 0}, {Field::IDT_VECTORING_INFO_FIELD, 0},
-            {Field::VM_ENTRY_INTR_INFO_FIELD, 0x306}};
+        const std::pair<Field, u64> rows[] = {{Field::GUEST_GDTR_BASE, 0x111000},
+                                              {Field::GUEST_GDTR_LIMIT, 0x77},
+                                              {Field::GUEST_IDTR_BASE, 0x222000},
+                                              {Field::GUEST_IDTR_LIMIT, 0x88},
+                                              {Field::GUEST_RSP, 0x345678},
+                                              {Field::GUEST_RIP, 0x34567},
+                                              {Field::GUEST_RFLAGS, 0x8d7},
+                                              {Field::GUEST_SYSENTER_CS, 0x21},
+                                              {Field::GUEST_SYSENTER_ESP, 0x2121},
+                                              {Field::GUEST_SYSENTER_EIP, 0x212121},
+                                              {Field::GUEST_IA32_DEBUGCTL, 2},
+                                              {Field::GUEST_INTERRUPTIBILITY_INFO, 8},
+                                              {Field::GUEST_ACTIVITY_STATE, 0},
+                                              {Field::GUEST_PENDING_DBG_EXCEPTIONS, 0},
+                                              {Field::GUEST_DR7, 0x400},
+                                              {Field::GUEST_CR0, 0x80010031},
+                                              {Field::GUEST_CR4, 0x20a0},
+                                              {Field::GUEST_CR3, Bench::kL2Cr3},
+                                              {Field::VM_EXIT_REASON, 10},
+                                              {Field::EXIT_QUALIFICATION, 0x1234},
+                                              {Field::VM_EXIT_INSTRUCTION_LEN, 2},
+                                              {Field::VMX_INSTRUCTION_INFO, 0x5678},
+                                              {Field::VM_EXIT_INTR_INFO, 0},
+                                              {Field::IDT_VECTORING_INFO_FIELD, 0},
+                                              {Field::VM_ENTRY_INTR_INFO_FIELD, 0x306}};
         for (const auto& [f, value] : rows)
-            BOOST_TEST(b.get12(f) == value, arch::info(f).name << " is " << std::hex << b.get12(f) << ", not " << value);
+            BOOST_TEST(b.get12(f) == value,
+                       arch::info(f).name << " is " << std::hex << b.get12(f) << ", not " << value);
     }
 }
 
@@ -155,8 +174,8 @@ BOOST_AUTO_TEST_CASE(an_event_interrupted_by_an_exit_that_l0_handles_is_delivere
 BOOST_AUTO_TEST_CASE(the_decision_table_sends_each_exit_where_it_belongs) {
     struct Case {
         ExitReason reason;
-        Field field;     ///< of vmcs12
-        u64 set;         ///< bits set in it
+        Field field;  ///< of vmcs12
+        u64 set;      ///< bits set in it
         bool to_l1;
         const char* what;
         u64 qualification = 0;
@@ -169,7 +188,8 @@ BOOST_AUTO_TEST_CASE(the_decision_table_sends_each_exit_where_it_belongs) {
         {ExitReason::EXCEPTION_NMI, Field::EXCEPTION_BITMAP, 1u << 13, true, "#GP in the bitmap", 0, 0, event(13)},
         {ExitReason::EXCEPTION_NMI, kNone, 0, false, "#UD not in the bitmap", 0, 0, event(6)},
         {ExitReason::EXCEPTION_NMI, Field::EXCEPTION_BITMAP, 1u << 14, true, "#PF under EPT", 0, 0, event(14)},
-        {ExitReason::EXCEPTION_NMI, Field::EXCEPTION_BITMAP, 1u << 7, false, "#NM of the lazy FPU switch", 0, 0, event(7)},
+        {ExitReason::EXCEPTION_NMI, Field::EXCEPTION_BITMAP, 1u << 7, false, "#NM of the lazy FPU switch", 0, 0,
+         event(7)},
         {ExitReason::EXCEPTION_NMI, kNone, 0, false, "NMI", 0, 0, arch::EventInfo::make(2, arch::EventType::Nmi)},
         {ExitReason::EXTERNAL_INTERRUPT, kNone, 0, false, "external interrupt"},
         {ExitReason::TRIPLE_FAULT, kNone, 0, true, "triple fault"},
@@ -194,12 +214,16 @@ BOOST_AUTO_TEST_CASE(the_decision_table_sends_each_exit_where_it_belongs) {
         {ExitReason::VMXON, kNone, 0, true, "VMXON"},
         {ExitReason::CR_ACCESS, Field::CR0_GUEST_HOST_MASK, 8, true, "MOV to CR0 of a trapped bit", 0, 0x80010039},
         {ExitReason::CR_ACCESS, kNone, 0, false, "MOV to CR0 of bits not trapped", 0 | 1 << 8, 0x80010039},
-        {ExitReason::CR_ACCESS, Field::CR4_GUEST_HOST_MASK, 0x80, true, "MOV to CR4 of a trapped bit", 4 | 1 << 8, 0x20a0},
+        {ExitReason::CR_ACCESS, Field::CR4_GUEST_HOST_MASK, 0x80, true, "MOV to CR4 of a trapped bit", 4 | 1 << 8,
+         0x20a0},
         {ExitReason::CR_ACCESS, kNone, 0, false, "MOV to CR4 of bits not trapped", 4 | 1 << 8, 0x2020},
-        {ExitReason::CR_ACCESS, kPrimary, bit(PrimaryControl::CR3LoadExiting), true, "CR3-load exiting", 3 | 1 << 8, 0x20000},
-        {ExitReason::CR_ACCESS, kPrimary, bit(PrimaryControl::CR3StoreExiting), true, "CR3-store exiting", 0x13 | 1 << 8},
+        {ExitReason::CR_ACCESS, kPrimary, bit(PrimaryControl::CR3LoadExiting), true, "CR3-load exiting", 3 | 1 << 8,
+         0x20000},
+        {ExitReason::CR_ACCESS, kPrimary, bit(PrimaryControl::CR3StoreExiting), true, "CR3-store exiting",
+         0x13 | 1 << 8},
         {ExitReason::CR_ACCESS, kPrimary, bit(PrimaryControl::CR8LoadExiting), true, "CR8-load exiting", 8 | 1 << 8, 3},
-        {ExitReason::CR_ACCESS, kPrimary, bit(PrimaryControl::CR8StoreExiting), true, "CR8-store exiting", 0x18 | 1 << 8},
+        {ExitReason::CR_ACCESS, kPrimary, bit(PrimaryControl::CR8StoreExiting), true, "CR8-store exiting",
+         0x18 | 1 << 8},
         {ExitReason::CR_ACCESS, kNone, 0, false, "CLTS not trapped", 0x20},
         {ExitReason::CR_ACCESS, kNone, 0, false, "LMSW not trapped", 0x30 | u64{0x39} << 16},
         {ExitReason::CR_ACCESS, Field::CR0_GUEST_HOST_MASK, 8, true, "LMSW of trapped TS", 0x30 | u64{0x9} << 16},
@@ -251,12 +275,14 @@ BOOST_AUTO_TEST_CASE(l1s_bitmaps_are_looked_into_by_l0) {
     b.enter_vmx();
     b.fill_vmcs12();
     constexpr u64 kMsrs = 0x60000, kIoA = 0x61000, kIoB = 0x62000;
-    b.set12(Field::CPU_BASED_VM_EXEC_CONTROL, b.get12(Field::CPU_BASED_VM_EXEC_CONTROL) | bit(PrimaryControl::UseMSRBitmaps) | bit(PrimaryControl::UseIOBitmaps));
+    b.set12(Field::CPU_BASED_VM_EXEC_CONTROL, b.get12(Field::CPU_BASED_VM_EXEC_CONTROL) |
+                                                  bit(PrimaryControl::UseMSRBitmaps) |
+                                                  bit(PrimaryControl::UseIOBitmaps));
     b.set12(Field::MSR_BITMAP, kMsrs);
     b.set12(Field::IO_BITMAP_A, kIoA);
     b.set12(Field::IO_BITMAP_B, kIoB);
-    b.l1_write(kMsrs + (0x174 >> 3), 1u << (0x174 & 7), 1);                  // read of SYSENTER_CS
-    b.l1_write(kMsrs + 3072 + (0x82 >> 3), 1u << (0x82 & 7), 1);             // write of LSTAR
+    b.l1_write(kMsrs + (0x174 >> 3), 1u << (0x174 & 7), 1);       // read of SYSENTER_CS
+    b.l1_write(kMsrs + 3072 + (0x82 >> 3), 1u << (0x82 & 7), 1);  // write of LSTAR
     b.l1_write(kIoA + (0x83 >> 3), 1u << (0x83 & 7), 1);
     b.launch();
     b.set12(Field::HOST_RIP, Bench::kHostRip);
@@ -275,7 +301,7 @@ BOOST_AUTO_TEST_CASE(l1s_bitmaps_are_looked_into_by_l0) {
     BOOST_TEST(goes_to_l1(ExitReason::MSR_READ, 0x40000000, 0));
     BOOST_TEST(goes_to_l1(ExitReason::IO_INSTRUCTION, 0, 0x83u << 16));
     BOOST_TEST(!goes_to_l1(ExitReason::IO_INSTRUCTION, 0, 0x82u << 16));
-    BOOST_TEST(goes_to_l1(ExitReason::IO_INSTRUCTION, 0, 0x82u << 16 | 1));  // two bytes from 0x82 touch 0x83
+    BOOST_TEST(goes_to_l1(ExitReason::IO_INSTRUCTION, 0, 0x82u << 16 | 1));    // two bytes from 0x82 touch 0x83
     BOOST_TEST(goes_to_l1(ExitReason::IO_INSTRUCTION, 0, 0xfffeu << 16 | 3));  // wraps
 }
 
@@ -303,7 +329,8 @@ BOOST_AUTO_TEST_CASE(the_apic_page_is_pinned_while_l2_may_run) {
     b.start();
     b.enter_vmx();
     b.fill_vmcs12();
-    b.set12(Field::CPU_BASED_VM_EXEC_CONTROL, b.get12(Field::CPU_BASED_VM_EXEC_CONTROL) | bit(PrimaryControl::ActivateSecondaryControls));
+    b.set12(Field::CPU_BASED_VM_EXEC_CONTROL,
+            b.get12(Field::CPU_BASED_VM_EXEC_CONTROL) | bit(PrimaryControl::ActivateSecondaryControls));
     b.set12(Field::SECONDARY_VM_EXEC_CONTROL, 1);
     b.set12(Field::APIC_ACCESS_ADDR, 0x40000);
     const auto vmwrites = [&](auto&& f) {

@@ -7,7 +7,8 @@
 using namespace nested_bench;
 
 namespace {
-constexpr u64 kMovToCr0 = 0 | u64{vmx::RAX} << 8, kMovToCr3 = 3 | u64{vmx::RAX} << 8, kMovToCr4 = 4 | u64{vmx::RAX} << 8;
+constexpr u64 kMovToCr0 = 0 | u64{vmx::RAX} << 8, kMovToCr3 = 3 | u64{vmx::RAX} << 8,
+              kMovToCr4 = 4 | u64{vmx::RAX} << 8;
 constexpr u64 kMovFromCr3 = 0x13 | u64{vmx::RAX} << 8;
 
 void mov_cr(Bench& b, u64 qualification, u64 value) {
@@ -93,18 +94,18 @@ BOOST_AUTO_TEST_CASE(control_registers_fault_as_on_a_bare_machine) {
         return gp;
     };
     const u64 cr0 = b.l1_state().cr0, cr4 = b.l1_state().cr4;
-    BOOST_TEST(faults(kMovToCr0, cr0 & ~vmx::cr0::PE));                  // PG without PE
-    BOOST_TEST(faults(kMovToCr0, cr0 | vmx::cr0::NW));                   // NW without CD
-    BOOST_TEST(faults(kMovToCr0, cr0 & ~vmx::cr0::PG));                  // from 64-bit code
+    BOOST_TEST(faults(kMovToCr0, cr0 & ~vmx::cr0::PE));  // PG without PE
+    BOOST_TEST(faults(kMovToCr0, cr0 | vmx::cr0::NW));   // NW without CD
+    BOOST_TEST(faults(kMovToCr0, cr0 & ~vmx::cr0::PG));  // from 64-bit code
     BOOST_TEST(faults(kMovToCr0, cr0 | u64{1} << 32));
-    BOOST_TEST(faults(kMovToCr4, cr4 & ~vmx::cr4::PAE));                 // in long mode
-    BOOST_TEST(faults(kMovToCr4, cr4 | u64{1} << 27));                   // reserved
+    BOOST_TEST(faults(kMovToCr4, cr4 & ~vmx::cr4::PAE));  // in long mode
+    BOOST_TEST(faults(kMovToCr4, cr4 | u64{1} << 27));    // reserved
     BOOST_TEST(!faults(kMovToCr4, cr4 | vmx::cr4::TSD));
     BOOST_TEST(!faults(kMovToCr4, cr4 & ~vmx::cr4::VMXE));
     BOOST_TEST(!faults(kMovToCr4, cr4));
     b.enter_vmx();
     b.cpu.rip = rip;
-    BOOST_TEST(faults(kMovToCr4, cr4 & ~vmx::cr4::VMXE));                // fixed in VMX operation
+    BOOST_TEST(faults(kMovToCr4, cr4 & ~vmx::cr4::VMXE));  // fixed in VMX operation
 }
 
 BOOST_AUTO_TEST_CASE(the_first_touch_of_l1s_memory_is_filled_by_l0) {
@@ -119,7 +120,8 @@ BOOST_AUTO_TEST_CASE(the_first_touch_of_l1s_memory_is_filled_by_l0) {
     BOOST_TEST(b.l0->stats.exits_l1 == misses + 1);
     // The walk of EPT01 ends at l1_base + the address, in a 2-MiB page.
     u64 table = b.l0->ept->pointer().root().raw;
-    for (const unsigned shift : {39u, 30u}) table = b.ram.read({table + (info.guest_physical >> shift & 511) * 8}, 8) & ~u64{0xfff};
+    for (const unsigned shift : {39u, 30u})
+        table = b.ram.read({table + (info.guest_physical >> shift & 511) * 8}, 8) & ~u64{0xfff};
     const u64 leaf = b.ram.read({table + (info.guest_physical >> 21 & 511) * 8}, 8);
     BOOST_TEST((leaf & 0x87) == 0x87u);
     BOOST_TEST((leaf & ~u64{0xfff}) == Bench::kBase + 0x200000);
@@ -143,14 +145,14 @@ BOOST_AUTO_TEST_CASE(instructions_that_exit_do_what_they_do) {
     b.cpu.r[vmx::RCX] = 0;
     b.exit(ExitReason::CPUID, 2);
     BOOST_TEST(b.cpu.r[vmx::RAX] == 0x206c2u);
-    BOOST_TEST((b.cpu.r[vmx::RCX] >> 5 & 1) == 1u);   // VMX is there
-    BOOST_TEST((b.cpu.r[vmx::RCX] >> 3 & 1) == 0u);   // MONITOR is not
+    BOOST_TEST((b.cpu.r[vmx::RCX] >> 5 & 1) == 1u);  // VMX is there
+    BOOST_TEST((b.cpu.r[vmx::RCX] >> 3 & 1) == 0u);  // MONITOR is not
     b.cpu.r[vmx::RAX] = 0x1122334455667788;
-    b.exit(ExitReason::IO_INSTRUCTION, 1, u64{0x80} << 16);             // OUT of one byte
+    b.exit(ExitReason::IO_INSTRUCTION, 1, u64{0x80} << 16);  // OUT of one byte
     BOOST_TEST(b.device.last[0x80] == 0x88u);
-    b.exit(ExitReason::IO_INSTRUCTION, 1, u64{0x80} << 16 | 8);         // IN of one byte keeps the rest
+    b.exit(ExitReason::IO_INSTRUCTION, 1, u64{0x80} << 16 | 8);  // IN of one byte keeps the rest
     BOOST_TEST(b.cpu.r[vmx::RAX] == 0x11223344556677d2u);
-    b.exit(ExitReason::IO_INSTRUCTION, 1, u64{0x80} << 16 | 3 | 8);     // IN of four clears the upper half
+    b.exit(ExitReason::IO_INSTRUCTION, 1, u64{0x80} << 16 | 3 | 8);  // IN of four clears the upper half
     BOOST_TEST(b.cpu.r[vmx::RAX] == 0xd2u);
     b.exit(ExitReason::VMCALL, 3);
     BOOST_TEST(b.cpu.r[vmx::RAX] == ~u64{0} - 999);

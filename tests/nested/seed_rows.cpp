@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Each row of prepare_vmcs02: what it must leave in vmcs02. Before the entry every field that it writes is spoilt, so that a
-// row left out shows as much as a changed one.
+// Each row of prepare_vmcs02: what it must leave in vmcs02. Before the entry every field that it writes is spoilt, so
+// that a row left out shows as much as a changed one.
 #include <boost/test/unit_test.hpp>
 
 #include "tests/nested/bench.hpp"
@@ -13,7 +13,9 @@ namespace {
 
 constexpr Field nth(Field first, unsigned n) { return static_cast<Field>(arch::index_of(first) + n); }
 template <class B>
-constexpr u64 bit(B b) { return u64{1} << static_cast<u8>(b); }
+constexpr u64 bit(B b) {
+    return u64{1} << static_cast<u8>(b);
+}
 
 /// Second values for a vmcs12: other than fill_vmcs12()'s, other than each other, accepted by the CPU.
 void second_values(Bench& b) {
@@ -47,8 +49,9 @@ void second_values(Bench& b) {
     b.set12(Field::CR4_READ_SHADOW, 0x400);
     b.set12(Field::TSC_OFFSET, 0x1111);
     b.set12(Field::CPU_BASED_VM_EXEC_CONTROL,
-            b.get12(Field::CPU_BASED_VM_EXEC_CONTROL) | bit(PrimaryControl::UseTSCOffsetting) | bit(PrimaryControl::InterruptWindowExiting) |
-                bit(PrimaryControl::UseMSRBitmaps) | bit(PrimaryControl::UseIOBitmaps) | bit(PrimaryControl::ActivateSecondaryControls));
+            b.get12(Field::CPU_BASED_VM_EXEC_CONTROL) | bit(PrimaryControl::UseTSCOffsetting) |
+                bit(PrimaryControl::InterruptWindowExiting) | bit(PrimaryControl::UseMSRBitmaps) |
+                bit(PrimaryControl::UseIOBitmaps) | bit(PrimaryControl::ActivateSecondaryControls));
     b.set12(Field::SECONDARY_VM_EXEC_CONTROL, bit(SecondaryControl::VirtualizeAPICAccesses));
     b.set12(Field::APIC_ACCESS_ADDR, 0x40000);
     b.set12(Field::PIN_BASED_VM_EXEC_CONTROL, b.get12(Field::PIN_BASED_VM_EXEC_CONTROL) | 0x29);
@@ -64,24 +67,69 @@ struct Expected {
     u64 (*value)(Bench&);
     u64 spoilt = ~u64{0};  ///< another value than the row's
 };
-#define COPIED(f) {Field::f, [](Bench& b) { return b.get12(Field::f); }}
-#define VALUE(f, ...) {Field::f, []([[maybe_unused]] Bench& b) -> u64 { return __VA_ARGS__; }}
+#define COPIED(f)                                            \
+    {                                                        \
+        Field::f, [](Bench& b) { return b.get12(Field::f); } \
+    }
+#define VALUE(f, ...)                                                          \
+    {                                                                          \
+        Field::f, []([[maybe_unused]] Bench& b) -> u64 { return __VA_ARGS__; } \
+    }
 
 constexpr u64 kPrimaryDefault1 = 0x0401e172;
 
 const Expected kRows[] = {
-    COPIED(GUEST_ES_SELECTOR), COPIED(GUEST_CS_SELECTOR), COPIED(GUEST_SS_SELECTOR), COPIED(GUEST_DS_SELECTOR),
-    COPIED(GUEST_FS_SELECTOR), COPIED(GUEST_GS_SELECTOR), COPIED(GUEST_LDTR_SELECTOR), COPIED(GUEST_TR_SELECTOR),
-    COPIED(GUEST_ES_LIMIT), COPIED(GUEST_CS_LIMIT), COPIED(GUEST_SS_LIMIT), COPIED(GUEST_DS_LIMIT), COPIED(GUEST_FS_LIMIT),
-    COPIED(GUEST_GS_LIMIT), COPIED(GUEST_LDTR_LIMIT), COPIED(GUEST_TR_LIMIT), COPIED(GUEST_GDTR_LIMIT), COPIED(GUEST_IDTR_LIMIT),
-    COPIED(GUEST_ES_AR_BYTES), COPIED(GUEST_CS_AR_BYTES), COPIED(GUEST_SS_AR_BYTES), COPIED(GUEST_DS_AR_BYTES),
-    COPIED(GUEST_FS_AR_BYTES), COPIED(GUEST_GS_AR_BYTES), COPIED(GUEST_LDTR_AR_BYTES), COPIED(GUEST_TR_AR_BYTES),
-    COPIED(GUEST_ES_BASE), COPIED(GUEST_CS_BASE), COPIED(GUEST_SS_BASE), COPIED(GUEST_DS_BASE), COPIED(GUEST_FS_BASE),
-    COPIED(GUEST_GS_BASE), COPIED(GUEST_LDTR_BASE), COPIED(GUEST_TR_BASE), COPIED(GUEST_GDTR_BASE), COPIED(GUEST_IDTR_BASE),
-    COPIED(GUEST_IA32_DEBUGCTL), COPIED(VM_ENTRY_INTR_INFO_FIELD), COPIED(VM_ENTRY_EXCEPTION_ERROR_CODE),
-    COPIED(VM_ENTRY_INSTRUCTION_LEN), COPIED(GUEST_INTERRUPTIBILITY_INFO), COPIED(GUEST_ACTIVITY_STATE),
-    COPIED(GUEST_SYSENTER_CS), COPIED(GUEST_SYSENTER_ESP), COPIED(GUEST_SYSENTER_EIP), COPIED(GUEST_DR7), COPIED(GUEST_RFLAGS),
-    COPIED(GUEST_PENDING_DBG_EXCEPTIONS), COPIED(GUEST_RSP), COPIED(GUEST_RIP), COPIED(GUEST_IA32_PAT),
+    COPIED(GUEST_ES_SELECTOR),
+    COPIED(GUEST_CS_SELECTOR),
+    COPIED(GUEST_SS_SELECTOR),
+    COPIED(GUEST_DS_SELECTOR),
+    COPIED(GUEST_FS_SELECTOR),
+    COPIED(GUEST_GS_SELECTOR),
+    COPIED(GUEST_LDTR_SELECTOR),
+    COPIED(GUEST_TR_SELECTOR),
+    COPIED(GUEST_ES_LIMIT),
+    COPIED(GUEST_CS_LIMIT),
+    COPIED(GUEST_SS_LIMIT),
+    COPIED(GUEST_DS_LIMIT),
+    COPIED(GUEST_FS_LIMIT),
+    COPIED(GUEST_GS_LIMIT),
+    COPIED(GUEST_LDTR_LIMIT),
+    COPIED(GUEST_TR_LIMIT),
+    COPIED(GUEST_GDTR_LIMIT),
+    COPIED(GUEST_IDTR_LIMIT),
+    COPIED(GUEST_ES_AR_BYTES),
+    COPIED(GUEST_CS_AR_BYTES),
+    COPIED(GUEST_SS_AR_BYTES),
+    COPIED(GUEST_DS_AR_BYTES),
+    COPIED(GUEST_FS_AR_BYTES),
+    COPIED(GUEST_GS_AR_BYTES),
+    COPIED(GUEST_LDTR_AR_BYTES),
+    COPIED(GUEST_TR_AR_BYTES),
+    COPIED(GUEST_ES_BASE),
+    COPIED(GUEST_CS_BASE),
+    COPIED(GUEST_SS_BASE),
+    COPIED(GUEST_DS_BASE),
+    COPIED(GUEST_FS_BASE),
+    COPIED(GUEST_GS_BASE),
+    COPIED(GUEST_LDTR_BASE),
+    COPIED(GUEST_TR_BASE),
+    COPIED(GUEST_GDTR_BASE),
+    COPIED(GUEST_IDTR_BASE),
+    COPIED(GUEST_IA32_DEBUGCTL),
+    COPIED(VM_ENTRY_INTR_INFO_FIELD),
+    COPIED(VM_ENTRY_EXCEPTION_ERROR_CODE),
+    COPIED(VM_ENTRY_INSTRUCTION_LEN),
+    COPIED(GUEST_INTERRUPTIBILITY_INFO),
+    COPIED(GUEST_ACTIVITY_STATE),
+    COPIED(GUEST_SYSENTER_CS),
+    COPIED(GUEST_SYSENTER_ESP),
+    COPIED(GUEST_SYSENTER_EIP),
+    COPIED(GUEST_DR7),
+    COPIED(GUEST_RFLAGS),
+    COPIED(GUEST_PENDING_DBG_EXCEPTIONS),
+    COPIED(GUEST_RSP),
+    COPIED(GUEST_RIP),
+    COPIED(GUEST_IA32_PAT),
     {Field::VMCS_LINK_POINTER, [](Bench&) { return ~u64{0}; }, 0x1000},
     VALUE(PIN_BASED_VM_EXEC_CONTROL, 0x3f),
     VALUE(PAGE_FAULT_ERROR_CODE_MASK, b.options.ept ? 0x15 : 0),
@@ -89,18 +137,30 @@ const Expected kRows[] = {
     // APIC accesses as L1 wants; WBINVD, and by the options EPT, VPID, unrestricted guest
     VALUE(SECONDARY_VM_EXEC_CONTROL, 0x61 | (b.options.ept ? 0x82 : 0)),
     VALUE(APIC_ACCESS_ADDR, Bench::kBase + 0x40000),
-    VALUE(HOST_CR0, 0x8005003b), VALUE(HOST_CR4, 0x26f0),
-    VALUE(HOST_CR3, b.l0->vmcs01.raw), VALUE(HOST_CS_SELECTOR, 0x10), VALUE(HOST_DS_SELECTOR, 0), VALUE(HOST_ES_SELECTOR, 0),
-    VALUE(HOST_SS_SELECTOR, 0x18), VALUE(HOST_TR_SELECTOR, 0x40), VALUE(HOST_IDTR_BASE, 0xffffffff82000000),
-    VALUE(HOST_RIP, 0xffffffff81000000), VALUE(HOST_IA32_SYSENTER_CS, 0x10), VALUE(HOST_IA32_SYSENTER_EIP, 0xffffffff81001000),
-    VALUE(HOST_IA32_PAT, 0x0007010600070106), VALUE(HOST_RSP, 0xffff880000008000),
-    VALUE(HOST_FS_SELECTOR, 0), VALUE(HOST_GS_SELECTOR, 0), VALUE(HOST_FS_BASE, 0), VALUE(HOST_GS_BASE, 0xffffffff82003000),
-    // L0: default1 (CR3 exits only without EPT), HLT, MWAIT, RDPMC, TSC, MOV DR, MONITOR, secondary; INVLPG without EPT.
-    // L1: interrupt window, CR3 exits, INVLPG not. Never bitmaps or TPR shadow; always all I/O.
-    VALUE(CPU_BASED_VM_EXEC_CONTROL,
-          kPrimaryDefault1 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 3 | 1u << 23 | 1u << 29 | 1u << 31 | 1u << 24 | 1u << 2 |
-              (b.options.ept ? 0 : 1u << 9)),
-    VALUE(EXCEPTION_BITMAP, 1u << 3 | 1u << 13 | 1u << 1 | 1u << 6 | 1u << 7 | 1u << 18 | (b.options.ept ? 0 : 1u << 14)),
+    VALUE(HOST_CR0, 0x8005003b),
+    VALUE(HOST_CR4, 0x26f0),
+    VALUE(HOST_CR3, b.l0->vmcs01.raw),
+    VALUE(HOST_CS_SELECTOR, 0x10),
+    VALUE(HOST_DS_SELECTOR, 0),
+    VALUE(HOST_ES_SELECTOR, 0),
+    VALUE(HOST_SS_SELECTOR, 0x18),
+    VALUE(HOST_TR_SELECTOR, 0x40),
+    VALUE(HOST_IDTR_BASE, 0xffffffff82000000),
+    VALUE(HOST_RIP, 0xffffffff81000000),
+    VALUE(HOST_IA32_SYSENTER_CS, 0x10),
+    VALUE(HOST_IA32_SYSENTER_EIP, 0xffffffff81001000),
+    VALUE(HOST_IA32_PAT, 0x0007010600070106),
+    VALUE(HOST_RSP, 0xffff880000008000),
+    VALUE(HOST_FS_SELECTOR, 0),
+    VALUE(HOST_GS_SELECTOR, 0),
+    VALUE(HOST_FS_BASE, 0),
+    VALUE(HOST_GS_BASE, 0xffffffff82003000),
+    // L0: default1 (CR3 exits only without EPT), HLT, MWAIT, RDPMC, TSC, MOV DR, MONITOR, secondary; INVLPG without
+    // EPT. L1: interrupt window, CR3 exits, INVLPG not. Never bitmaps or TPR shadow; always all I/O.
+    VALUE(CPU_BASED_VM_EXEC_CONTROL, kPrimaryDefault1 | 1u << 7 | 1u << 10 | 1u << 11 | 1u << 3 | 1u << 23 | 1u << 29 |
+                                         1u << 31 | 1u << 24 | 1u << 2 | (b.options.ept ? 0 : 1u << 9)),
+    VALUE(EXCEPTION_BITMAP,
+          1u << 3 | 1u << 13 | 1u << 1 | 1u << 6 | 1u << 7 | 1u << 18 | (b.options.ept ? 0 : 1u << 14)),
     // Host-64, save and load PAT
     VALUE(VM_EXIT_CONTROLS, 0x36dff | 1u << 9 | 3u << 18),
     VALUE(VM_ENTRY_CONTROLS, 0x11ff | 1u << 9 | 1u << 14),
@@ -133,7 +193,10 @@ void run_rows(Options o) {
     const u64 l1s_offset = b.current(Field::TSC_OFFSET);
     BOOST_TEST(l1s_offset <= 0x50000u);
     BOOST_TEST(l1s_offset + (b.cpu.cycles - cost_before_handler) >= 0x50000u);
-    b.cache.transact({.op = arch::VmcsOp::Write, .vmcs = b.l0->vmcs01, .encoding = arch::encoding_of(Field::TSC_OFFSET), .data = 0x50000});
+    b.cache.transact({.op = arch::VmcsOp::Write,
+                      .vmcs = b.l0->vmcs01,
+                      .encoding = arch::encoding_of(Field::TSC_OFFSET),
+                      .data = 0x50000});
     b.fill_vmcs12();
     b.launch();
     BOOST_TEST_REQUIRE(b.l0->nested.guest_mode);
@@ -142,15 +205,21 @@ void run_rows(Options o) {
     second_values(b);
     const HostPhysical vmcs02 = b.l0->nested.pool.front().vmcs02;
     for (const Expected& row : kRows)
-        b.cache.transact({.op = arch::VmcsOp::Write, .vmcs = vmcs02, .encoding = arch::encoding_of(row.field),
+        b.cache.transact({.op = arch::VmcsOp::Write,
+                          .vmcs = vmcs02,
+                          .encoding = arch::encoding_of(row.field),
                           .data = row.value(b) == row.spoilt ? 0x55 : row.spoilt});
     for (const Field f : {Field::EPT_POINTER, Field::GUEST_CR3})
-        b.cache.transact({.op = arch::VmcsOp::Write, .vmcs = vmcs02, .encoding = arch::encoding_of(f), .data = 0x77777});
+        b.cache.transact(
+            {.op = arch::VmcsOp::Write, .vmcs = vmcs02, .encoding = arch::encoding_of(f), .data = 0x77777});
     b.resume();
     BOOST_TEST_REQUIRE(!b.l0->stopped, b.l0->reason);
     BOOST_TEST_REQUIRE(b.l0->nested.guest_mode);
     BOOST_TEST_REQUIRE(b.cpu.vmx.current_vmcs == vmcs02.raw);
-    for (const Expected& row : kRows) BOOST_TEST(b.current(row.field) == row.value(b), arch::info(row.field).name << " holds " << std::hex << b.current(row.field) << ", not " << row.value(b));
+    for (const Expected& row : kRows)
+        BOOST_TEST(b.current(row.field) == row.value(b), arch::info(row.field).name << " holds " << std::hex
+                                                                                    << b.current(row.field) << ", not "
+                                                                                    << row.value(b));
     if (o.ept) {
         BOOST_TEST(b.current(Field::EPT_POINTER) == b.l0->ept->pointer().raw);
         BOOST_TEST(b.current(Field::GUEST_CR3) == Bench::kL2Cr3);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shadow paging: what the CPU walks agrees with the guest's tables in rights, accessed and dirty flags; guests get their own
-// page faults.
+// Shadow paging: what the CPU walks agrees with the guest's tables in rights, accessed and dirty flags; guests get
+// their own page faults.
 #include <boost/test/unit_test.hpp>
 
 #include "tests/nested/bench.hpp"
@@ -48,7 +48,7 @@ BOOST_AUTO_TEST_CASE(a_missing_entry_is_filled_from_the_guests_tables) {
     BOOST_TEST(e.present);
     BOOST_TEST(e.page == Bench::kBase + 0x90000);
     BOOST_TEST(e.user);
-    BOOST_TEST(!e.writable);                       // not dirty yet
+    BOOST_TEST(!e.writable);  // not dirty yet
     BOOST_TEST((pte() & 0x60) == 0x20u);
     fault(kPresent | kWrite);
     BOOST_TEST(look(b, kLinear).writable);
@@ -67,11 +67,11 @@ BOOST_AUTO_TEST_CASE(a_fault_of_the_guests_own_is_delivered_with_its_error_code)
     BOOST_TEST(b.injected->error_code == 5u);
     BOOST_TEST((pte() & 0x60) == 0u);
     fault(kWrite);
-    BOOST_TEST(b.injected->error_code == 3u);      // CR0.WP = 1
+    BOOST_TEST(b.injected->error_code == 3u);  // CR0.WP = 1
     set_pte(0x90000 | 7 | u64{1} << 63);
     fault(kFetch);
     BOOST_TEST(b.injected->error_code == 0x11u);
-    set_pte(0x90000 | 7 | u64{1} << 45);           // reserved: beyond the physical-address width
+    set_pte(0x90000 | 7 | u64{1} << 45);  // reserved: beyond the physical-address width
     fault(0);
     BOOST_TEST(b.injected->error_code == 9u);
 }
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(without_wp_the_supervisor_writes_read_only_pages) {
     BOOST_TEST(!b.injected.has_value());
     BOOST_TEST(look(b, kLinear).writable);
     BOOST_TEST(!look(b, kLinear).user);
-    fault(kPresent | kUser);                       // a user may still read
+    fault(kPresent | kUser);  // a user may still read
     BOOST_TEST(!b.injected.has_value());
     BOOST_TEST(look(b, kLinear).user);
     BOOST_TEST(!look(b, kLinear).writable);
@@ -107,11 +107,11 @@ BOOST_AUTO_TEST_CASE(faults_of_l2_go_to_l2_or_to_l1) {
     b.fill_vmcs12();
     b.launch();
     BOOST_TEST_REQUIRE(b.l0->nested.guest_mode);
-    fault(0, 0x30000);                             // mapped by L2's tables: L0's affair
+    fault(0, 0x30000);  // mapped by L2's tables: L0's affair
     BOOST_TEST(b.l0->nested.guest_mode);
     BOOST_TEST(!b.injected.has_value());
     BOOST_TEST(look(b, 0x30000).page == Bench::kBase + 0x30000);
-    fault(kWrite, 0x40000000);                     // not mapped: L2's own
+    fault(kWrite, 0x40000000);  // not mapped: L2's own
     BOOST_TEST_REQUIRE(b.injected.has_value());
     BOOST_TEST(b.injected->vector == 14);
     BOOST_TEST(b.cpu.cr2 == 0x40000000u);
@@ -125,7 +125,7 @@ BOOST_AUTO_TEST_CASE(faults_of_l2_go_to_l2_or_to_l1) {
     BOOST_TEST(b.get12(Field::VM_EXIT_INTR_INFO) == 0x80000b0eu);
     BOOST_TEST(b.get12(Field::VM_EXIT_INTR_ERROR_CODE) == 2u);
     BOOST_TEST(b.get12(Field::EXIT_QUALIFICATION) == 0x40000000u);
-    BOOST_TEST(b.cpu.cr2 == 0u);                   // of an exit, CR2 is not L2's to have (SDM 28.2)
+    BOOST_TEST(b.cpu.cr2 == 0u);  // of an exit, CR2 is not L2's to have (SDM 28.2)
     // Mask and match, which hardware cannot apply here, L0 does: error code 2 does not match 4 under mask 4.
     b.set12(Field::PAGE_FAULT_ERROR_CODE_MASK, 4);
     b.set12(Field::PAGE_FAULT_ERROR_CODE_MATCH, 4);

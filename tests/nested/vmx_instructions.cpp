@@ -151,17 +151,30 @@ BOOST_AUTO_TEST_CASE(a_launch_behind_mov_ss_fails) {
 }
 
 BOOST_AUTO_TEST_CASE(bad_controls_and_host_state_are_vmfail_7_and_8) {
-    struct Row { Field field; u64 value; u64 error; };
+    struct Row {
+        Field field;
+        u64 value;
+        u64 error;
+    };
     const Row rows[] = {
-        {Field::PIN_BASED_VM_EXEC_CONTROL, 0x56, 7},           {Field::CPU_BASED_VM_EXEC_CONTROL, 0, 7},
-        {Field::CPU_BASED_VM_EXEC_CONTROL, 0x0421e172, 7},     {Field::VM_EXIT_CONTROLS, 0x36fff | 1u << 21, 7},
-        {Field::VM_ENTRY_CONTROLS, 0x13ff | 1u << 15, 7},      {Field::VM_EXIT_MSR_STORE_COUNT, 1, 7},
-        {Field::VM_EXIT_MSR_LOAD_COUNT, 1, 7},                 {Field::VM_ENTRY_MSR_LOAD_COUNT, 1, 7},
-        {Field::CR3_TARGET_COUNT, 1, 7},                       {Field::HOST_CR0, 0x31, 8},
-        {Field::HOST_CR4, 0xa0, 8},                            {Field::HOST_CR3, u64{1} << 45, 8},
-        {Field::HOST_CS_SELECTOR, 0, 8},                       {Field::HOST_TR_SELECTOR, 0, 8},
-        {Field::HOST_DS_SELECTOR, 3, 8},                       {Field::HOST_RIP, 0x800000000000, 8},
-        {Field::HOST_GS_BASE, 0x800000000000, 8},              {Field::HOST_CR4, 0x2000, 8},
+        {Field::PIN_BASED_VM_EXEC_CONTROL, 0x56, 7},
+        {Field::CPU_BASED_VM_EXEC_CONTROL, 0, 7},
+        {Field::CPU_BASED_VM_EXEC_CONTROL, 0x0421e172, 7},
+        {Field::VM_EXIT_CONTROLS, 0x36fff | 1u << 21, 7},
+        {Field::VM_ENTRY_CONTROLS, 0x13ff | 1u << 15, 7},
+        {Field::VM_EXIT_MSR_STORE_COUNT, 1, 7},
+        {Field::VM_EXIT_MSR_LOAD_COUNT, 1, 7},
+        {Field::VM_ENTRY_MSR_LOAD_COUNT, 1, 7},
+        {Field::CR3_TARGET_COUNT, 1, 7},
+        {Field::HOST_CR0, 0x31, 8},
+        {Field::HOST_CR4, 0xa0, 8},
+        {Field::HOST_CR3, u64{1} << 45, 8},
+        {Field::HOST_CS_SELECTOR, 0, 8},
+        {Field::HOST_TR_SELECTOR, 0, 8},
+        {Field::HOST_DS_SELECTOR, 3, 8},
+        {Field::HOST_RIP, 0x800000000000, 8},
+        {Field::HOST_GS_BASE, 0x800000000000, 8},
+        {Field::HOST_CR4, 0x2000, 8},
         {Field::VM_EXIT_CONTROLS, 0x36dff, 8},
     };
     for (const Row& r : rows) {
@@ -178,11 +191,15 @@ BOOST_AUTO_TEST_CASE(bad_controls_and_host_state_are_vmfail_7_and_8) {
 }
 
 BOOST_AUTO_TEST_CASE(bad_guest_state_is_a_failed_entry_that_l1_sees) {
-    struct Row { Field field; u64 value; u64 qualification; };
+    struct Row {
+        Field field;
+        u64 value;
+        u64 qualification;
+    };
     const Row rows[] = {
-        {Field::GUEST_CR0, 0x31, 0},                  // L0's own check
+        {Field::GUEST_CR0, 0x31, 0},  // L0's own check
         {Field::VMCS_LINK_POINTER, 0x1000, 4},
-        {Field::GUEST_RFLAGS, 0, 0},                  // these the CPU finds in vmcs02
+        {Field::GUEST_RFLAGS, 0, 0},  // these the CPU finds in vmcs02
         {Field::GUEST_CS_AR_BYTES, 0xa091, 0},
         {Field::GUEST_ACTIVITY_STATE, 9, 0},
         {Field::GUEST_TR_AR_BYTES, 0x10000, 0},

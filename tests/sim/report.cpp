@@ -47,6 +47,14 @@ BOOST_AUTO_TEST_CASE(lines_of_the_image_that_begin_with_cycles_are_its_measureme
     BOOST_TEST(find(all, "own", "in") == nullptr);
 }
 
+BOOST_AUTO_TEST_CASE(what_an_empty_measurement_takes_is_no_part_of_an_operation) {
+    const auto all = parse_measurements("cycles own vmread 2 154 77\ncycles own empty 2 50 25\ncycles guest in 2 30 15");
+    BOOST_TEST(net_mean(all, "own", "vmread").value() == 52.0);
+    BOOST_TEST(net_mean(all, "own", "empty").value() == 25.0);
+    BOOST_TEST(net_mean(all, "guest", "in").value() == 15.0);
+    BOOST_TEST(!net_mean(all, "own", "in"));
+}
+
 BOOST_AUTO_TEST_CASE(lines_that_only_look_like_measurements_are_left_alone) {
     BOOST_TEST(parse_measurements("cycles own cpuid 0 0 0\ncycles own cpuid 1 2\ncycles our cpuid 1 2 3\n"
                                   "cycles own cpuid 1 2 x\ncycles own cpuid 1 2 3 4\n cycles\n")

@@ -113,16 +113,29 @@ BOOST_AUTO_TEST_CASE(exit_and_entry_charge_their_hardware_part_and_bound_an_epis
     BOOST_TEST(sum(m.ledger.totals()) == m.cpu.cycles);
 }
 
-BOOST_AUTO_TEST_CASE(an_exit_within_an_open_episode_of_level_2_opens_none_of_its_own) {
+BOOST_AUTO_TEST_CASE(an_episode_of_level_2_spans_the_exits_of_level_1_within_it_and_ends_with_the_entry_of_level_2) {
     Machine m;
+    m.vmx.set_guest_level(2);
     m.enter();
-    m.ledger.open({2, 48}, m.cpu.cycles);
+    BOOST_TEST(m.ledger.current() == kNestedCode);
     ExitInfo i;
     i.reason = arch::ExitReason::CPUID;
     m.vmx.exit(i);
+    m.vmx.set_guest_level(1);
+    BOOST_TEST((m.vmx.vmresume().kind == EntryResult::Entered));
+    BOOST_TEST(m.ledger.current() == kGuestCode);
     BOOST_TEST(m.ledger.is_open(2));
+    i.reason = arch::ExitReason::VMRESUME;
+    m.vmx.exit(i);
+    BOOST_TEST(m.ledger.is_open(1));
+    m.vmx.set_guest_level(2);
+    BOOST_TEST((m.vmx.vmresume().kind == EntryResult::Entered));
     BOOST_TEST(!m.ledger.is_open(1));
-    BOOST_TEST(m.ledger.episodes().size() == 1u);
+    BOOST_TEST(!m.ledger.is_open(2));
+    m.ledger.settle(m.cpu.cycles);
+    const u64 nested = sum(m.ledger.episodes().at({2, 10}).cycles), single = sum(m.ledger.episodes().at({1, 24}).cycles);
+    BOOST_TEST(nested > single);
+    BOOST_TEST(single > 0u);
 }
 
 BOOST_AUTO_TEST_CASE(a_failed_entry_gives_the_charge_back_and_leaves_the_episode_open) {

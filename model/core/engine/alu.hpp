@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Integer operations with their flags: one template each, used by the specialised handlers and by the interpreter alike.
-// Flags that the SDM leaves undefined get whatever is cheapest.
+// Integer operations with their flags: one template each, used by the specialised handlers and by the interpreter
+// alike. Flags that the SDM leaves undefined get whatever is cheapest.
 #pragma once
 #include <concepts>
 #include <type_traits>
@@ -166,7 +166,8 @@ inline T double_shift(Flags& f, T a, T b, unsigned count) {
 template <std::unsigned_integral T>
 inline T multiply(Flags& f, T a, T b) {
     std::make_signed_t<T> product;
-    const bool lost = __builtin_mul_overflow(static_cast<std::make_signed_t<T>>(a), static_cast<std::make_signed_t<T>>(b), &product);
+    const bool lost =
+        __builtin_mul_overflow(static_cast<std::make_signed_t<T>>(a), static_cast<std::make_signed_t<T>>(b), &product);
     logic<T>(f, static_cast<T>(product));
     f.set_cf_of(lost, lost);
     return static_cast<T>(product);
@@ -185,7 +186,8 @@ inline void multiply_wide(Flags& f, T a, T b, T& low, T& high) {
     using S = typename Wide<T>::S;
     U product;
     if constexpr (Signed)
-        product = static_cast<U>(static_cast<S>(static_cast<std::make_signed_t<T>>(a)) * static_cast<S>(static_cast<std::make_signed_t<T>>(b)));
+        product = static_cast<U>(static_cast<S>(static_cast<std::make_signed_t<T>>(a)) *
+                                 static_cast<S>(static_cast<std::make_signed_t<T>>(b)));
     else
         product = static_cast<U>(static_cast<U>(a) * static_cast<U>(b));
     low = static_cast<T>(product);
@@ -209,7 +211,8 @@ inline bool divide(T low, T high, T divisor, T& quotient, T& remainder) {
     } else {
         const S d = static_cast<S>(static_cast<std::make_signed_t<T>>(divisor));
         const S n = static_cast<S>(dividend);
-        if (d == -1 && n == static_cast<S>(static_cast<U>(1) << (2 * kBits<T> - 1))) return false;  // would trap the host
+        if (d == -1 && n == static_cast<S>(static_cast<U>(1) << (2 * kBits<T> - 1)))
+            return false;  // would trap the host
         const S q = static_cast<S>(n / d);
         if (q != static_cast<S>(static_cast<std::make_signed_t<T>>(static_cast<T>(q)))) return false;
         quotient = static_cast<T>(q);

@@ -31,7 +31,8 @@ Engine::Engine(Core& core)
     hot_.jumps.fill(&dead_);
     hot_.fetched.fill(~u64{0});
     dead_.va = 1;
-    const ZydisMachineMode machine[] = {ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32, ZYDIS_MACHINE_MODE_LONG_64};
+    const ZydisMachineMode machine[] = {ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32,
+                                        ZYDIS_MACHINE_MODE_LONG_64};
     const ZydisStackWidth stack[] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32, ZYDIS_STACK_WIDTH_64};
     for (unsigned i = 0; i < 3; ++i) {
         ZydisDecoderInit(&decoders_[i], machine[i], stack[i]);
@@ -119,7 +120,8 @@ void Engine::code_written(HostPhysical at, unsigned bytes) {
     const u64 written = line_mask(at.page_offset(), bytes);
     if (!(info.lines & written)) return;  // data beside code
     const auto lines_of = [&](const Block* b) {
-        return b->ppage == at.page().raw ? line_mask(b->va & 0xfff, b->bytes - b->second_bytes) : line_mask(0, b->second_bytes);
+        return b->ppage == at.page().raw ? line_mask(b->va & 0xfff, b->bytes - b->second_bytes)
+                                         : line_mask(0, b->second_bytes);
     };
     u64 left = 0;
     std::erase_if(info.blocks, [&](Block* b) {

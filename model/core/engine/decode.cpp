@@ -20,7 +20,11 @@ constexpr unsigned kMaxLength = 15;
 
 bool is_branch(const Insn& insn) {
     switch (insn.z.meta.category) {
-        case ZYDIS_CATEGORY_COND_BR: case ZYDIS_CATEGORY_UNCOND_BR: case ZYDIS_CATEGORY_CALL: case ZYDIS_CATEGORY_RET: return true;
+        case ZYDIS_CATEGORY_COND_BR:
+        case ZYDIS_CATEGORY_UNCOND_BR:
+        case ZYDIS_CATEGORY_CALL:
+        case ZYDIS_CATEGORY_RET:
+            return true;
         default: return false;
     }
 }
@@ -34,8 +38,8 @@ bool is_popf(const Insn& insn) {
 
 /// Decodes one instruction. False: `vector` is the exception to raise, or more bytes are needed.
 bool Engine::decode_one(const u8* bytes, unsigned available, u32 m, Insn& insn, u8& vector, bool& need_more) const {
-    const ZyanStatus status = ZydisDecoderDecodeFull(&decoders_[m & mode::kCodeMask], bytes, std::min(available, kMaxLength),
-                                                     &insn.z, insn.op);
+    const ZyanStatus status = ZydisDecoderDecodeFull(&decoders_[m & mode::kCodeMask], bytes,
+                                                     std::min(available, kMaxLength), &insn.z, insn.op);
     if (ZYAN_SUCCESS(status)) return true;
     need_more = status == ZYDIS_STATUS_NO_MORE_DATA && available < kMaxLength;
     // Longer than 15 bytes: #GP; anything else: #UD (SDM 2.3.11, 6.15).
@@ -80,7 +84,8 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
     };
     const auto linear = [&](u64 v) { return code64_ ? v : v & 0xffffffff; };
 
-    while (n < limit && !ended) {
+    // The bound keeps Op::cycles_before in 16 bits.
+    while (n < limit && !ended && cycles_of(n) < 0x8000) {
         Op& op = ops[n];
         op = {};
         op.offset = static_cast<u16>(offset);
@@ -172,7 +177,8 @@ const Insn& Engine::full(const Op& op) {
         std::memset(static_cast<void*>(b.slow), 0, b.ops * sizeof(Insn*));
     }
     if (!b.slow[i]) {
-        // Specialised instructions lie within the page, and are as they were when the block was decoded, or it would be dead.
+        // Specialised instructions lie within the page, and are as they were when the block was decoded, or it would be
+        // dead.
         Insn* const insn = new (allocate(sizeof(Insn))) Insn;
         u8 bytes[kMaxLength];
         core_.ram().read_block({b.ppage + (b.va & 0xfff) + op.offset}, bytes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The execution engine: decoded blocks, run by handlers that jump from one to the next; the TLBs in front of MMU and L1D.
-// It does not know what instructions of the system do: those are execute_system()'s, and end a block.
+// The execution engine: decoded blocks, run by handlers that jump from one to the next; the TLBs in front of MMU and
+// L1D. It does not know what instructions of the system do: those are execute_system()'s, and end a block.
 #pragma once
 #include <map>
 #include <memory>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The six arithmetic flags, kept as the result that they follow from. Two words, and consumers never ask which operation
-// was last.
+// The six arithmetic flags, kept as the result that they follow from. Two words, and consumers never ask which
+// operation was last.
 #pragma once
 #include <bit>
 
@@ -8,8 +8,8 @@
 
 namespace vmxsim::core::engine {
 
-/// `res`: the result, sign-extended to 64 bits. `aux`: carries out of bits n-1, n-2 and 3 at fixed places for all sizes,
-/// and two corrections for flags that no result can have (POPF, SAHF).
+/// `res`: the result, sign-extended to 64 bits. `aux`: carries out of bits n-1, n-2 and 3 at fixed places for all
+/// sizes, and two corrections for flags that no result can have (POPF, SAHF).
 struct Flags {
     static constexpr unsigned kCarry = 7, kCarryXorOverflow = 6, kAdjust = 11, kParityFlip = 16, kSignFlip = 63;
     static constexpr u64 kFromCarries = u64{1} << kCarry | u64{1} << kCarryXorOverflow | u64{1} << kAdjust;
@@ -24,13 +24,15 @@ struct Flags {
     bool pf() const { return !(std::popcount((res ^ aux >> kParityFlip) & 0xff) & 1); }
 
     void set_cf_of(bool c, bool o) {
-        aux = (aux & ~(u64{1} << kCarry | u64{1} << kCarryXorOverflow)) | u64{c} << kCarry | u64{c != o} << kCarryXorOverflow;
+        aux = (aux & ~(u64{1} << kCarry | u64{1} << kCarryXorOverflow)) | u64{c} << kCarry |
+              u64{c != o} << kCarryXorOverflow;
     }
     void set_cf(bool c) { set_cf_of(c, of()); }
 
     u64 get() const {
         using namespace vmx::rflags;
-        return (cf() ? CF : 0) | (pf() ? PF : 0) | (af() ? AF : 0) | (zf() ? ZF : 0) | (sf() ? SF : 0) | (of() ? OF : 0);
+        return (cf() ? CF : 0) | (pf() ? PF : 0) | (af() ? AF : 0) | (zf() ? ZF : 0) | (sf() ? SF : 0) |
+               (of() ? OF : 0);
     }
     void set(u64 rflags) {
         using namespace vmx::rflags;

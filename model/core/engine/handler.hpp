@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The handlers' tools. Law of this folder: a handler passes values only (no address of a local escapes), makes no ordinary
-// call, and leaves by a tail call; what is slow sits in functions of its own, reached by tail calls. Otherwise g++ keeps
-// registers on the stack at entry, or calls the next handler instead of jumping to it.
+// The handlers' tools. Law of this folder: a handler passes values only (no address of a local escapes), makes no
+// ordinary call, and leaves by a tail call; what is slow sits in functions of its own, reached by tail calls. Otherwise
+// g++ keeps registers on the stack at entry, or calls the next handler instead of jumping to it.
 #pragma once
 #include <cstring>
 
@@ -10,9 +10,16 @@
 #include "model/core/engine/hot.hpp"
 
 // Unoptimised and sanitized builds make no sibling calls: there a handler names its successor and returns to a loop.
-#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(VMXSIM_TRAMPOLINE)
+#if !defined(__OPTIMIZE__) || defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || \
+    defined(VMXSIM_TRAMPOLINE)
 #define VMXSIM_THREADED 0
-#define VMXSIM_TAIL(function, s, op, h) do { (void)(s); (h)->next_fn = (function); (h)->next_op = (op); return; } while (0)
+#define VMXSIM_TAIL(function, s, op, h) \
+    do {                                \
+        (void)(s);                      \
+        (h)->next_fn = (function);      \
+        (h)->next_op = (op);            \
+        return;                         \
+    } while (0)
 #define VMXSIM_LEAVE(h) do { (h)->next_fn = nullptr; return; } while (0)
 #else
 #define VMXSIM_THREADED 1
@@ -60,7 +67,9 @@ inline void store(u64 host, T v) { std::memcpy(reinterpret_cast<void*>(host), &v
 
 // Address forms: base + disp; base + index + disp; and the general one with a segment base and an address size.
 struct Simple {
-    static u64 address(const CpuState* s, const Op* op, const Hot*) { return get<u64>(s, op->base) + static_cast<u64>(s64{op->disp}); }
+    static u64 address(const CpuState* s, const Op* op, const Hot*) {
+        return get<u64>(s, op->base) + static_cast<u64>(s64{op->disp});
+    }
 };
 struct Indexed {
     static u64 address(const CpuState* s, const Op* op, const Hot*) {
@@ -69,13 +78,14 @@ struct Indexed {
 };
 struct General {
     static u64 address(const CpuState* s, const Op* op, const Hot* h) {
-        const u64 offset = get<u64>(s, op->base) + (get<u64>(s, op->idx) << (op->scale & 63)) + static_cast<u64>(s64{op->disp});
+        const u64 offset =
+            get<u64>(s, op->base) + (get<u64>(s, op->idx) << (op->scale & 63)) + static_cast<u64>(s64{op->disp});
         return (offset & h->masks[op->scale >> 7]) + get<u64>(s, op->seg * 8u);
     }
 };
 
-// One compare per access. With time: the line TLB (translation, permission, and a hit in the most recent way of the L1D);
-// without: the page TLB. Crossing a line or page fails the compare, and so does a non-canonical address.
+// One compare per access. With time: the line TLB (translation, permission, and a hit in the most recent way of the
+// L1D); without: the page TLB. Crossing a line or page fails the compare, and so does a non-canonical address.
 template <bool Timed, class T, bool Write>
 inline bool reachable(const Hot* h, u64 va) {
     if constexpr (Timed) {
@@ -100,7 +110,8 @@ void unchained(CpuState* s, const Op* op, Hot* h);  ///< to tail/which, by the r
 void fetch_lines(CpuState* s, const Op* op, Hot* h);  ///< instruction lines of the block just entered
 void jump_missed(CpuState* s, const Op* op, Hot* h);  ///< to the linear address in miss_va, by the run loop
 
-/// Enters `b` if it may be entered: alive, its page still translated as when it was decoded, cycles left. Else `otherwise`.
+/// Enters `b` if it may be entered: alive, its page still translated as when it was decoded, cycles left. Else
+/// `otherwise`.
 #define VMXSIM_ENTER(Timed, s, h, b, op, otherwise) \
     do { \
         Block* const b_ = (b); \

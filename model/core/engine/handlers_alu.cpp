@@ -43,18 +43,24 @@ void multiply_register(CpuState* s, const Op* op, Hot* h) {
 }
 
 template <Alu K, bool I>
-constexpr Handler kAlu[] = {alu_register<K, u8, I>, alu_register<K, u16, I>, alu_register<K, u32, I>, alu_register<K, u64, I>};
+constexpr Handler kAlu[] = {alu_register<K, u8, I>, alu_register<K, u16, I>, alu_register<K, u32, I>,
+                            alu_register<K, u64, I>};
 template <bool I>
-constexpr const Handler* kAluByOp[] = {kAlu<Alu::Add, I>, kAlu<Alu::Or, I>, kAlu<Alu::Adc, I>, kAlu<Alu::Sbb, I>, kAlu<Alu::And, I>,
-                                       kAlu<Alu::Sub, I>, kAlu<Alu::Xor, I>, kAlu<Alu::Cmp, I>, kAlu<Alu::Test, I>};
+constexpr const Handler* kAluByOp[] = {kAlu<Alu::Add, I>, kAlu<Alu::Or, I>,  kAlu<Alu::Adc, I>,
+                                       kAlu<Alu::Sbb, I>, kAlu<Alu::And, I>, kAlu<Alu::Sub, I>,
+                                       kAlu<Alu::Xor, I>, kAlu<Alu::Cmp, I>, kAlu<Alu::Test, I>};
 template <Unary K>
-constexpr Handler kUnary[] = {unary_register<K, u8>, unary_register<K, u16>, unary_register<K, u32>, unary_register<K, u64>};
-constexpr const Handler* kUnaryByOp[] = {kUnary<Unary::Inc>, kUnary<Unary::Dec>, kUnary<Unary::Neg>, kUnary<Unary::Not>};
+constexpr Handler kUnary[] = {unary_register<K, u8>, unary_register<K, u16>, unary_register<K, u32>,
+                              unary_register<K, u64>};
+constexpr const Handler* kUnaryByOp[] = {kUnary<Unary::Inc>, kUnary<Unary::Dec>, kUnary<Unary::Neg>,
+                                         kUnary<Unary::Not>};
 template <Shift K, bool Cl>
-constexpr Handler kShift[] = {shift_register<K, u8, Cl>, shift_register<K, u16, Cl>, shift_register<K, u32, Cl>, shift_register<K, u64, Cl>};
+constexpr Handler kShift[] = {shift_register<K, u8, Cl>, shift_register<K, u16, Cl>, shift_register<K, u32, Cl>,
+                              shift_register<K, u64, Cl>};
 template <bool Cl>
-constexpr const Handler* kShiftByOp[] = {kShift<Shift::Rol, Cl>, kShift<Shift::Ror, Cl>, nullptr, nullptr,
-                                         kShift<Shift::Shl, Cl>, kShift<Shift::Shr, Cl>, kShift<Shift::Shl, Cl>, kShift<Shift::Sar, Cl>};
+constexpr const Handler* kShiftByOp[] = {
+    kShift<Shift::Rol, Cl>, kShift<Shift::Ror, Cl>, nullptr, nullptr, kShift<Shift::Shl, Cl>, kShift<Shift::Shr, Cl>,
+    kShift<Shift::Shl, Cl>, kShift<Shift::Sar, Cl>};
 
 }  // namespace
 
@@ -66,7 +72,8 @@ Handler alu_register_handler(Alu op, unsigned size, AluForm form) {
 Handler unary_handler(Unary op, unsigned size) { return kUnaryByOp[static_cast<std::size_t>(op)][size]; }
 
 Handler shift_handler(Shift op, unsigned size, bool by_cl) {
-    const Handler* const row = by_cl ? kShiftByOp<true>[static_cast<std::size_t>(op)] : kShiftByOp<false>[static_cast<std::size_t>(op)];
+    const Handler* const row =
+        by_cl ? kShiftByOp<true>[static_cast<std::size_t>(op)] : kShiftByOp<false>[static_cast<std::size_t>(op)];
     return row ? row[size] : nullptr;
 }
 

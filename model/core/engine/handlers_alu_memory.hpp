@@ -34,16 +34,19 @@ void unary_update(CpuState* s, const Op* op, Hot* h) {
 }
 
 template <bool Timed, Alu K, class T, class A>
-constexpr Handler kAluMemory[] = {alu_load<K, T, A, Timed>, alu_update<K, T, A, Timed, false>, alu_update<K, T, A, Timed, true>};
+constexpr Handler kAluMemory[] = {alu_load<K, T, A, Timed>, alu_update<K, T, A, Timed, false>,
+                                  alu_update<K, T, A, Timed, true>};
 template <bool Timed, Alu K, class T>
-constexpr const Handler* kAluByAddress[] = {kAluMemory<Timed, K, T, Simple>, kAluMemory<Timed, K, T, Indexed>, kAluMemory<Timed, K, T, General>};
+constexpr const Handler* kAluByAddress[] = {kAluMemory<Timed, K, T, Simple>, kAluMemory<Timed, K, T, Indexed>,
+                                            kAluMemory<Timed, K, T, General>};
 template <bool Timed, Alu K>
-constexpr const Handler* const* kAluBySize[] = {kAluByAddress<Timed, K, u8>, kAluByAddress<Timed, K, u16>, kAluByAddress<Timed, K, u32>,
-                                                kAluByAddress<Timed, K, u64>};
+constexpr const Handler* const* kAluBySize[] = {kAluByAddress<Timed, K, u8>, kAluByAddress<Timed, K, u16>,
+                                                kAluByAddress<Timed, K, u32>, kAluByAddress<Timed, K, u64>};
 template <bool Timed>
 constexpr const Handler* const* const* kAluMemoryByOp[] = {
-    kAluBySize<Timed, Alu::Add>, kAluBySize<Timed, Alu::Or>, kAluBySize<Timed, Alu::Adc>, kAluBySize<Timed, Alu::Sbb>, kAluBySize<Timed, Alu::And>,
-    kAluBySize<Timed, Alu::Sub>, kAluBySize<Timed, Alu::Xor>, kAluBySize<Timed, Alu::Cmp>, kAluBySize<Timed, Alu::Test>};
+    kAluBySize<Timed, Alu::Add>, kAluBySize<Timed, Alu::Or>,  kAluBySize<Timed, Alu::Adc>,
+    kAluBySize<Timed, Alu::Sbb>, kAluBySize<Timed, Alu::And>, kAluBySize<Timed, Alu::Sub>,
+    kAluBySize<Timed, Alu::Xor>, kAluBySize<Timed, Alu::Cmp>, kAluBySize<Timed, Alu::Test>};
 
 template <bool Timed>
 Handler alu_memory(Alu op, unsigned size, AluForm form, unsigned address) {
@@ -54,10 +57,11 @@ Handler alu_memory(Alu op, unsigned size, AluForm form, unsigned address) {
 template <bool Timed, class T, class A>
 constexpr Handler kUnaryMemory[] = {unary_update<Unary::Inc, T, A, Timed>, unary_update<Unary::Dec, T, A, Timed>};
 template <bool Timed, class T>
-constexpr const Handler* kUnaryByAddress[] = {kUnaryMemory<Timed, T, Simple>, kUnaryMemory<Timed, T, Indexed>, kUnaryMemory<Timed, T, General>};
+constexpr const Handler* kUnaryByAddress[] = {kUnaryMemory<Timed, T, Simple>, kUnaryMemory<Timed, T, Indexed>,
+                                              kUnaryMemory<Timed, T, General>};
 template <bool Timed>
-constexpr const Handler* const* kUnaryBySize[] = {kUnaryByAddress<Timed, u8>, kUnaryByAddress<Timed, u16>, kUnaryByAddress<Timed, u32>,
-                                                  kUnaryByAddress<Timed, u64>};
+constexpr const Handler* const* kUnaryBySize[] = {kUnaryByAddress<Timed, u8>, kUnaryByAddress<Timed, u16>,
+                                                  kUnaryByAddress<Timed, u32>, kUnaryByAddress<Timed, u64>};
 template <bool Timed>
 Handler unary_memory(Unary op, unsigned size, unsigned address) {
     return op > Unary::Dec ? nullptr : kUnaryBySize<Timed>[size][address][static_cast<std::size_t>(op)];

@@ -3,7 +3,9 @@
 
 namespace vmxsim::core::engine {
 
-Handler alu_memory_timed(Alu op, unsigned size, AluForm form, unsigned address) { return alu_memory<true>(op, size, form, address); }
+Handler alu_memory_timed(Alu op, unsigned size, AluForm form, unsigned address) {
+    return alu_memory<true>(op, size, form, address);
+}
 
 Handler unary_memory_timed(Unary op, unsigned size, unsigned address) { return unary_memory<true>(op, size, address); }
 

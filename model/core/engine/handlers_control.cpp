@@ -101,7 +101,8 @@ void leave(CpuState* s, const Op* op, Hot* h) {
 
 template <class T, bool Timed>
 Handler table(Control which, unsigned address) {
-    static constexpr Handler kJumpMemory[] = {jump_memory<T, Simple, Timed>, jump_memory<T, Indexed, Timed>, jump_memory<T, General, Timed>};
+    static constexpr Handler kJumpMemory[] = {jump_memory<T, Simple, Timed>, jump_memory<T, Indexed, Timed>,
+                                              jump_memory<T, General, Timed>};
     switch (which) {
         case Control::Jump: return jump<Timed>;
         case Control::JumpReg: return jump_register<T, Timed>;
@@ -117,7 +118,8 @@ Handler table(Control which, unsigned address) {
     return nullptr;
 }
 
-#define VMXSIM_CONDITIONS(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
+#define VMXSIM_CONDITIONS(f) \
+    f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
 #define VMXSIM_JCC_TIMED(c) jcc<c, true>
 #define VMXSIM_JCC(c) jcc<c, false>
 constexpr Handler kJccTimed[] = {VMXSIM_CONDITIONS(VMXSIM_JCC_TIMED)};

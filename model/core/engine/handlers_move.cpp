@@ -89,21 +89,25 @@ void misc(CpuState* s, const Op* op, Hot* h) {
 template <class T, class A, bool Timed>
 constexpr Handler kMove[] = {move_load<T, A, Timed>, move_store<T, A, Timed, false>, move_store<T, A, Timed, true>};
 template <class T, bool Timed>
-constexpr const Handler* kMoveByAddress[] = {kMove<T, Simple, Timed>, kMove<T, Indexed, Timed>, kMove<T, General, Timed>};
+constexpr const Handler* kMoveByAddress[] = {kMove<T, Simple, Timed>, kMove<T, Indexed, Timed>,
+                                             kMove<T, General, Timed>};
 template <bool Timed>
-constexpr const Handler* const* kMoveBySize[] = {kMoveByAddress<u8, Timed>, kMoveByAddress<u16, Timed>, kMoveByAddress<u32, Timed>,
-                                                 kMoveByAddress<u64, Timed>};
+constexpr const Handler* const* kMoveBySize[] = {kMoveByAddress<u8, Timed>, kMoveByAddress<u16, Timed>,
+                                                 kMoveByAddress<u32, Timed>, kMoveByAddress<u64, Timed>};
 
 template <bool Sign, class From, class To>
 Handler extension(bool memory, unsigned address, bool timed) {
     if (!memory) return extend_register<Sign, From, To>;
     static constexpr Handler kTable[2][3] = {
-        {extend_load<Sign, From, To, Simple, false>, extend_load<Sign, From, To, Indexed, false>, extend_load<Sign, From, To, General, false>},
-        {extend_load<Sign, From, To, Simple, true>, extend_load<Sign, From, To, Indexed, true>, extend_load<Sign, From, To, General, true>}};
+        {extend_load<Sign, From, To, Simple, false>, extend_load<Sign, From, To, Indexed, false>,
+         extend_load<Sign, From, To, General, false>},
+        {extend_load<Sign, From, To, Simple, true>, extend_load<Sign, From, To, Indexed, true>,
+         extend_load<Sign, From, To, General, true>}};
     return kTable[timed][address];
 }
 
-#define VMXSIM_CONDITIONS(f) f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
+#define VMXSIM_CONDITIONS(f) \
+    f(0), f(1), f(2), f(3), f(4), f(5), f(6), f(7), f(8), f(9), f(10), f(11), f(12), f(13), f(14), f(15)
 #define VMXSIM_SETCC(c) setcc<c>
 #define VMXSIM_CMOV32(c) cmov<c, u32>
 #define VMXSIM_CMOV64(c) cmov<c, u64>
@@ -114,8 +118,10 @@ constexpr Handler kCmov64[] = {VMXSIM_CONDITIONS(VMXSIM_CMOV64)};
 }  // namespace
 
 Handler move_handler(unsigned size, AluForm form, unsigned address, bool timed) {
-    static constexpr Handler kRegister[] = {move_register<u8, false>, move_register<u16, false>, move_register<u32, false>, move_register<u64, false>};
-    static constexpr Handler kImmediate[] = {move_register<u8, true>, move_register<u16, true>, move_register<u32, true>, move_register<u64, true>};
+    static constexpr Handler kRegister[] = {move_register<u8, false>, move_register<u16, false>,
+                                            move_register<u32, false>, move_register<u64, false>};
+    static constexpr Handler kImmediate[] = {move_register<u8, true>, move_register<u16, true>,
+                                             move_register<u32, true>, move_register<u64, true>};
     if (form == AluForm::RegReg) return kRegister[size];
     if (form == AluForm::RegImm) return kImmediate[size];
     const std::size_t f = form == AluForm::RegMem ? 0 : form == AluForm::MemReg ? 1 : 2;
@@ -143,11 +149,14 @@ Handler lea_handler(unsigned size, unsigned address) {
 
 Handler setcc_handler(unsigned code) { return kSetcc[code]; }
 
-Handler cmov_handler(unsigned code, unsigned size) { return size == 2 ? kCmov32[code] : size == 3 ? kCmov64[code] : nullptr; }
+Handler cmov_handler(unsigned code, unsigned size) {
+    return size == 2 ? kCmov32[code] : size == 3 ? kCmov64[code] : nullptr;
+}
 
 Handler misc_handler(Misc which) {
-    static constexpr Handler kTable[] = {misc<Misc::Nop>, misc<Misc::Cdqe>, misc<Misc::Cwde>, misc<Misc::Cdq>, misc<Misc::Cqo>,
-                                         misc<Misc::Bswap32>, misc<Misc::Bswap64>, misc<Misc::Xchg32>, misc<Misc::Xchg64>,
+    static constexpr Handler kTable[] = {misc<Misc::Nop>,      misc<Misc::Cdqe>,      misc<Misc::Cwde>,
+                                         misc<Misc::Cdq>,      misc<Misc::Cqo>,       misc<Misc::Bswap32>,
+                                         misc<Misc::Bswap64>,  misc<Misc::Xchg32>,    misc<Misc::Xchg64>,
                                          misc<Misc::MovImm64>, misc<Misc::BitTest32>, misc<Misc::BitTest64>};
     return kTable[static_cast<std::size_t>(which)];
 }

@@ -112,7 +112,8 @@ struct Hot {
     Handler next_fn = nullptr;  ///< where there are no sibling calls
     const Op* next_op = nullptr;
     alignas(64) std::array<CodePage, kCodePages> code{};
-    std::array<u64, kFetchLines> fetched{};  ///< number of the last line fetched, by its low bits: most recent in its set
+    std::array<u64, kFetchLines>
+        fetched{};  ///< number of the last line fetched, by its low bits: most recent in its set
     alignas(64) memory::LineTlb line{};
     alignas(64) std::array<PageEntry, kPageEntries> pages{};
     std::array<Block*, kJumpEntries> jumps{};  ///< by linear address: targets of indirect jumps

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The interpreter: every integer instruction in every form, over Zydis's description. What the handlers do not have, and
-// what they give up on (crossings, decoded code, segments), is executed here to the end. Private to the engine.
+// The interpreter: every integer instruction in every form, over Zydis's description. What the handlers do not have,
+// and what they give up on (crossings, decoded code, segments), is executed here to the end. Private to the engine.
 #pragma once
 #include "model/core/engine/engine.hpp"
 #include "model/core/engine/handler.hpp"

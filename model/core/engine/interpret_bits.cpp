@@ -19,7 +19,8 @@ Outcome bit(const Interpreter& x) {
     if (is_memory(x.op(0))) {
         EffectiveAddress ea = x.address(x.op(0));
         if (is_register(x.op(1))) {
-            const s64 wide = by_size(bits, [&](auto zero) { return static_cast<s64>(extend(static_cast<decltype(zero)>(number))); });
+            const s64 wide =
+                by_size(bits, [&](auto zero) { return static_cast<s64>(extend(static_cast<decltype(zero)>(number))); });
             const s64 units = wide >> std::countr_zero(bits);
             ea.offset += static_cast<u64>(units * static_cast<s64>(bytes));
             if (x.insn.z.address_width < 64) ea.offset &= (u64{1} << x.insn.z.address_width) - 1;
@@ -145,7 +146,10 @@ Outcome byte_swap(const Interpreter& x) {
     u64 a = 0;
     VMXSIM_TRY(x.value(0, bytes, a));
     // 16 bits: undefined; processors clear the register's low half.
-    return x.store(0, bytes, bytes == 8 ? __builtin_bswap64(a) : bytes == 4 ? __builtin_bswap32(static_cast<u32>(a)) : 0);
+    return x.store(0, bytes,
+                   bytes == 8   ? __builtin_bswap64(a)
+                   : bytes == 4 ? __builtin_bswap32(static_cast<u32>(a))
+                                : 0);
 }
 
 }  // namespace

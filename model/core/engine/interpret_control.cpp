@@ -88,7 +88,9 @@ Outcome bound(const Interpreter& x) {
     VMXSIM_TRY(x.value(0, bytes, index));
     VMXSIM_TRY(x.core.read(p.at, &low, bytes));
     VMXSIM_TRY(x.core.read(p.at + bytes, &high, bytes));
-    const auto wide = [&](u64 v) { return by_size(bits, [&](auto zero) { return static_cast<s64>(extend(static_cast<decltype(zero)>(v))); }); };
+    const auto wide = [&](u64 v) {
+        return by_size(bits, [&](auto zero) { return static_cast<s64>(extend(static_cast<decltype(zero)>(v))); });
+    };
     constexpr u8 kBoundRange = 5;
     return wide(index) < wide(low) || wide(index) > wide(high) ? x.core.raise(kBoundRange) : Outcome::Next;
 }

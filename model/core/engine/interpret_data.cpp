@@ -122,7 +122,9 @@ Outcome leave_frame(const Interpreter& x) {
 u64 full_flags(const Interpreter& x) { return (x.s.rflags & ~vmx::rflags::kArithmetic) | x.f.get(); }
 
 /// Virtual-8086 mode without IOPL 3 may use neither (no VME in this model; SDM 21.2.1).
-bool flags_forbidden(const Interpreter& x) { return x.s.v8086() && (x.s.rflags & vmx::rflags::IOPL) != vmx::rflags::IOPL; }
+bool flags_forbidden(const Interpreter& x) {
+    return x.s.v8086() && (x.s.rflags & vmx::rflags::IOPL) != vmx::rflags::IOPL;
+}
 
 Outcome push_flags(const Interpreter& x) {
     if (flags_forbidden(x)) return x.core.raise(vector::GP, 0);
@@ -136,7 +138,7 @@ Outcome pop_flags(const Interpreter& x) {
     const unsigned bytes = stack_bytes(x);
     u64 v = 0;
     VMXSIM_TRY(x.pop(v, bytes));
-    const unsigned iopl = (x.s.rflags & IOPL) >> 12;
+    const auto iopl = static_cast<unsigned>((x.s.rflags & IOPL) >> 12);
     u64 mask = kArithmetic | TF | DF | NT | AC | ID;
     if (!x.s.protected_mode() || (x.s.cpl() == 0 && !x.s.v8086())) mask |= IOPL | IF;
     else if (x.s.v8086() || x.s.cpl() <= iopl) mask |= IF;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// MOVS, STOS, LODS, SCAS, CMPS with their repetitions. Registers are exact after each iteration, so that a fault resumes.
+// MOVS, STOS, LODS, SCAS, CMPS with their repetitions. Registers are exact after each iteration, so that a fault
+// resumes.
 #include <algorithm>
 
 #include "model/core/engine/interpret.hpp"
@@ -78,8 +79,9 @@ Outcome element(const StringOp& o, Kind kind) {
     return Outcome::Next;
 }
 
-/// Whole lines of REP MOVS and REP STOS at once, where the fast path reaches both: as many iterations as end before either
-/// pointer leaves its line. 0: none, the element-wise path is to do it. Same registers, same cycles, same memory.
+/// Whole lines of REP MOVS and REP STOS at once, where the fast path reaches both: as many iterations as end before
+/// either pointer leaves its line. 0: none, the element-wise path is to do it. Same registers, same cycles, same
+/// memory.
 template <bool Timed>
 u64 bulk(const StringOp& o, Kind kind, u64 count) {
     Hot& h = o.x.engine.hot();
@@ -111,11 +113,13 @@ Outcome string(const Interpreter& x, Kind kind, unsigned bytes) {
     StringOp o{x, bytes, x.insn.z.address_width / 8u};
     for (unsigned i = 0; i < x.insn.z.operand_count; ++i) {
         const ZydisDecodedOperand& m = x.op(i);
-        if (is_memory(m) && ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, m.mem.base) == ZYDIS_REGISTER_RSI &&
+        if (is_memory(m) &&
+            ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, m.mem.base) == ZYDIS_REGISTER_RSI &&
             m.mem.segment != ZYDIS_REGISTER_NONE)
             o.source = static_cast<vmx::Seg>(m.mem.segment - ZYDIS_REGISTER_ES);
     }
-    constexpr ZydisInstructionAttributes kWhileEqual = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPZ;
+    constexpr ZydisInstructionAttributes kWhileEqual =
+        ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPZ;
     constexpr ZydisInstructionAttributes kWhileDifferent = ZYDIS_ATTRIB_HAS_REPNE | ZYDIS_ATTRIB_HAS_REPNZ;
     const bool repne = x.insn.z.attributes & kWhileDifferent;
     if (!repne && !(x.insn.z.attributes & kWhileEqual)) return element(o, kind);
@@ -124,7 +128,8 @@ Outcome string(const Interpreter& x, Kind kind, unsigned bytes) {
     const bool stops = kind == Kind::Scas || kind == Kind::Cmps;
     const u64 slice = x.engine.single_step() ? 1 : kSlice;
     const bool fast = (kind == Kind::Movs || kind == Kind::Stos) && x.engine.in_64bit() && o.address_bytes == 8 &&
-                      o.source != vmx::FS && o.source != vmx::GS && !(x.s.rflags & vmx::rflags::DF) && !x.engine.single_step();
+                      o.source != vmx::FS && o.source != vmx::GS && !(x.s.rflags & vmx::rflags::DF) &&
+                      !x.engine.single_step();
     for (u64 n = 0; n < slice; ++n) {
         const u64 count = x.register_value(rcx, o.address_bytes);
         if (count == 0) return Outcome::Next;

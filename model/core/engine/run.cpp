@@ -112,7 +112,8 @@ bool Engine::pending_events() {
         }
     }
     // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3).
-    if (s.pending_debug & kPendingTraps && !(s.blocking & vmx::blocking::MOV_SS) && s.activity == ActivityState::Active) {
+    if (s.pending_debug & kPendingTraps && !(s.blocking & vmx::blocking::MOV_SS) &&
+        s.activity == ActivityState::Active) {
         core_.raise(1);
         core_.fault().dr6 = s.pending_debug & kPendingTraps;
         s.pending_debug = 0;
@@ -200,7 +201,8 @@ StopReason Engine::run(u64 until) {
             }
         }
         const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit;
-        // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a trap.
+        // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a
+        // trap.
         if (single && completed && s.vmx.non_root == in_guest)
             after_single(shadow, trap && (hot_.leave != Leave::System || (s.rflags & vmx::rflags::TF)));
         if (!completed) {

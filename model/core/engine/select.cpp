@@ -43,7 +43,8 @@ std::optional<unsigned> address(const Selection& x, const ZydisDecodedOperand& o
     if (x.insn.z.address_width == 32) op.scale |= 0x80;
     if (fs_gs) {
         const std::size_t at = offsetof(CpuState, seg) +
-                               (m.segment == ZYDIS_REGISTER_FS ? vmx::FS : vmx::GS) * sizeof(vmx::Segment) + offsetof(vmx::Segment, base);
+                               (m.segment == ZYDIS_REGISTER_FS ? vmx::FS : vmx::GS) * sizeof(vmx::Segment) +
+                               offsetof(vmx::Segment, base);
         static_assert(offsetof(CpuState, seg) % 8 == 0 && sizeof(vmx::Segment) % 8 == 0);
         op.seg = static_cast<u8>(at / 8);
         general = true;
@@ -174,7 +175,9 @@ bool branch(const Selection& x, Handler fn, Op& op, Tail& tail) {
 
 bool control(const Selection& x, Op& op, Tail& tail) {
     const ZydisDecodedOperand& d = x.insn.op[0];
-    const auto pick = [&](Control which, unsigned a = 0) { return take(op, control_handler(which, x.code64, a, x.timed)); };
+    const auto pick = [&](Control which, unsigned a = 0) {
+        return take(op, control_handler(which, x.code64, a, x.timed));
+    };
     const unsigned width = x.code64 ? 64 : 32;
     // Operand-size prefixes on stack operations and branches are rare: the interpreter's.
     const bool plain = x.code64 ? x.insn.z.operand_width != 16 : x.insn.z.operand_width == 32;
@@ -220,8 +223,9 @@ bool by_category(const Selection& x, Op& op, Tail& tail) {
     switch (x.insn.z.meta.category) {
         case ZYDIS_CATEGORY_COND_BR: {
             const ZydisMnemonic m = x.insn.z.mnemonic;
-            if (m == ZYDIS_MNEMONIC_JCXZ || m == ZYDIS_MNEMONIC_JECXZ || m == ZYDIS_MNEMONIC_JRCXZ || m == ZYDIS_MNEMONIC_LOOP ||
-                m == ZYDIS_MNEMONIC_LOOPE || m == ZYDIS_MNEMONIC_LOOPNE || x.insn.z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
+            if (m == ZYDIS_MNEMONIC_JCXZ || m == ZYDIS_MNEMONIC_JECXZ || m == ZYDIS_MNEMONIC_JRCXZ ||
+                m == ZYDIS_MNEMONIC_LOOP || m == ZYDIS_MNEMONIC_LOOPE || m == ZYDIS_MNEMONIC_LOOPNE ||
+                x.insn.z.encoding != ZYDIS_INSTRUCTION_ENCODING_LEGACY)
                 return false;
             return branch(x, jcc_handler(code, x.timed), op, tail);
         }

@@ -79,7 +79,8 @@ Outcome Engine::data_page(u64 va, bool write, bool user, HostPhysical& out) {
         return Outcome::Next;
     }
     Translation t;
-    if (const Outcome o = translate(va, write ? AccessType::Write : AccessType::Read, user, t); o != Outcome::Next) return o;
+    if (const Outcome o = translate(va, write ? AccessType::Write : AccessType::Read, user, t); o != Outcome::Next)
+        return o;
     out = t.at;
     if (user != user_ || !core_.ram().contains(t.at.page(), 4096)) return Outcome::Next;
     e.tag_r = tag;
