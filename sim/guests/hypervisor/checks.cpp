@@ -269,6 +269,9 @@ void check_fields() {
 
 void check_entries() {
     print("checks of VM entries\n");
+    // The checks of fields left patterns here; every other field is as the guest will have it.
+    vmwrite(GUEST_RIP, reinterpret_cast<u64>(&check_entries));
+    vmwrite(GUEST_RSP, 0);
     say_entry("VMRESUME of a clear VMCS", true);
 
     const u64 pin = vmread(PIN_BASED_VM_EXEC_CONTROL);

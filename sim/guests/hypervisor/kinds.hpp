@@ -26,7 +26,8 @@ inline constexpr const char* kKindNames[kKinds] = {"cpuid", "vmcall", "rdmsr",  
                                                    "touch", "vmread", "vmwrite", "vmptrld", "empty"};
 
 inline constexpr u64 kWarmUp = 5;
-inline constexpr u32 kMsr = 0x175;  ///< IA32_SYSENTER_ESP
+inline constexpr u32 kMsr = 0x175;     ///< IA32_SYSENTER_ESP: the guest reads it
+inline constexpr u32 kOwnMsr = 0x277;  ///< IA32_PAT: no hypervisor lets its guest at it without an exit
 inline constexpr u16 kPort = 0x80;
 inline constexpr u64 kTouchBase = 0x4000000000;  ///< the guest's region of pages that are not there until touched
 inline constexpr u64 kHypercallNop = 1, kHypercallEnd = 2;
