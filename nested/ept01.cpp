@@ -12,10 +12,10 @@ constexpr u64 kLargeBytes = u64{2} << 20;
 }  // namespace
 
 Ept01::Ept01(memory::PhysicalMemory& ram, PageAllocator& pages, const L1Memory& l1,
-             const arch::Capabilities& capabilities)
+             const arch::Capabilities& capabilities, bool large_pages)
     : ram_(ram), pages_(pages), l1_(l1) {
     const u64 cap = capabilities.get(arch::msr::IA32_VMX_EPT_VPID_CAP);  // SDM A.10
-    large_pages_ = (cap >> 16 & 1) && (l1.host({0}).raw & (kLargeBytes - 1)) == 0;
+    large_pages_ = large_pages && (cap >> 16 & 1) && (l1.host({0}).raw & (kLargeBytes - 1)) == 0;
     const u64 memory_type = cap >> 14 & 1 ? 6 : 0;           // of the tables: write-back where offered
     pointer_ = {pages_.take().raw | memory_type | 3u << 3};  // four levels (SDM 27.6.11)
 }

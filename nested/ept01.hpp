@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // EPT01: guest-physical to host-physical for L1 and, since L1 has no EPT to give, for L2 as well. It starts empty; each
-// first touch of a page by a guest is an EPT violation that L0 resolves, with 2-MiB pages where the CPU has them and
-// the page lies wholly in L1's memory at a fitting offset, else with 4-KiB pages.
+// first touch of a page by a guest is an EPT violation that L0 resolves, with 4-KiB pages or, where asked for, the CPU has them and
+// the page lies wholly in L1's memory at a fitting offset, with 2-MiB pages.
 #pragma once
 #include "model/arch/msrs.hpp"
 #include "nested/memory.hpp"
@@ -11,7 +11,7 @@ namespace vmxsim::nested {
 class Ept01 {
 public:
     Ept01(memory::PhysicalMemory& ram, PageAllocator& pages, const L1Memory& l1,
-          const arch::Capabilities& capabilities);
+          const arch::Capabilities& capabilities, bool large_pages);
 
     Eptp pointer() const { return pointer_; }
     /// Maps the page of `at`. False where it was mapped already: the violation has another cause.

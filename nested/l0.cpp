@@ -60,7 +60,7 @@ std::optional<Event> L0::start(const CpuState& given) {
     if (d.vmx.vmxon(vmxon_region.raw).kind != VmxResult::Succeed) throw std::runtime_error("nested unit: VMXON failed");
     if (config.msr_bitmaps) make_msr_bitmap();
     if (config.ept) {
-        ept = std::make_unique<Ept01>(d.ram, pages, memory, d.capabilities);
+        ept = std::make_unique<Ept01>(d.ram, pages, memory, d.capabilities, d.params.ept_large_pages != 0);
         if (!config.unrestricted) {  // linear = physical for an L1 without paging: 1024 pages of 4 MiB
             const HostPhysical table = pages.take();
             constexpr u64 kPresentLargeAccessedDirty = 0xe7;

@@ -8,7 +8,7 @@ namespace vmxsim::nested {
 std::span<const arch::Param<NestedParams>> nested_params() {
     using P = NestedParams;
     constexpr u64 kMost = 1'000'000;
-    static constexpr std::array<arch::Param<P>, 13> rows{{
+    static constexpr std::array<arch::Param<P>, 14> rows{{
         {"nested.exit_software", &P::exit_software, "cycles", 0, kMost,
          "software around one exit of a guest: exit path, dispatch, entry path"},
         {"nested.emulate_access", &P::emulate_access, "cycles", 0, kMost,
@@ -25,6 +25,7 @@ std::span<const arch::Param<NestedParams>> nested_params() {
         {"nested.switch_software", &P::switch_software, "cycles", 0, kMost,
          "software of one switch between vmcs01 and vmcs02, beside its MSR accesses and VMPTRLD"},
         {"nested.ept", &P::ept, "flag", 0, 1, "L0 uses EPT (0: shadow page tables)"},
+        {"nested.ept_large_pages", &P::ept_large_pages, "flag", 0, 1, "L0 maps L1's memory in 2-MiB pages where it can"},
         {"nested.vpid", &P::vpid, "flag", 0, 1, "L0 uses VPID"},
         {"nested.rdtscp", &P::rdtscp, "flag", 0, 1, "L0 lets its guests use RDTSCP"},
         {"nested.vmcs02_pool", &P::vmcs02_pool, "entries", 1, 64, "vmcs02s that L0 keeps"},

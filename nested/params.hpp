@@ -19,6 +19,7 @@ struct NestedParams {
     u64 rdmsr = 0, wrmsr = 0;    ///< L0's own MSR accesses on the switch path
     u64 switch_software = 0;     ///< software of one vmcs01 <-> vmcs02 switch beside its MSR accesses and VMPTRLD
     u64 ept = 1;                 ///< flag: L0 uses EPT (else shadow page tables)
+    u64 ept_large_pages = 0;     ///< flag: L0 maps L1's memory in 2-MiB pages where it can
     u64 vpid = 1;                ///< flag: L0 uses VPID
     u64 rdtscp = 0;              ///< flag: L0 lets its guests use RDTSCP
     u64 vmcs02_pool = 1;         ///< size of the pool of vmcs02s

@@ -118,13 +118,13 @@ BOOST_AUTO_TEST_CASE(the_first_touch_of_l1s_memory_is_filled_by_l0) {
     info.guest_physical = 0x345678;
     b.exit(info);
     BOOST_TEST(b.l0->stats.exits_l1 == misses + 1);
-    // The walk of EPT01 ends at l1_base + the address, in a 2-MiB page.
+    // The walk of EPT01 ends at l1_base + the address, in a 4-KiB page.
     u64 table = b.l0->ept->pointer().root().raw;
-    for (const unsigned shift : {39u, 30u})
+    for (const unsigned shift : {39u, 30u, 21u})
         table = b.ram.read({table + (info.guest_physical >> shift & 511) * 8}, 8) & ~u64{0xfff};
-    const u64 leaf = b.ram.read({table + (info.guest_physical >> 21 & 511) * 8}, 8);
-    BOOST_TEST((leaf & 0x87) == 0x87u);
-    BOOST_TEST((leaf & ~u64{0xfff}) == Bench::kBase + 0x200000);
+    const u64 leaf = b.ram.read({table + (info.guest_physical >> 12 & 511) * 8}, 8);
+    BOOST_TEST((leaf & 7) == 7u);
+    BOOST_TEST((leaf & ~u64{0xfff}) == Bench::kBase + (info.guest_physical & ~u64{0xfff}));
     b.exit(info);  // mapped already
     BOOST_TEST(b.l0->stopped);
 }

@@ -22,6 +22,7 @@ start:
     pop %ebx
     bt $29, %edx
     jnc no_long_mode
+    mov %edx, %ebp                      // bits 20 and 11, NX and SYSCALL, are EFER's NXE (11) and SCE (0)
 
     // PML4[0] -> PDPT, PDPT[0] -> PD, PD: the first GiB in pages of 2 MiB.
     movl $(boot_pdpt + 3), boot_pml4
@@ -39,10 +40,16 @@ start:
     mov %eax, %cr4
     mov $boot_pml4, %eax
     mov %eax, %cr3
-    mov $0xc0000080, %ecx               // IA32_EFER.LME
+    mov $0xc0000080, %ecx               // IA32_EFER.LME; NXE and SCE where there are, as every kernel sets them
     rdmsr
     or $0x100, %eax
-    wrmsr
+    bt $20, %ebp
+    jnc 2f
+    or $0x800, %eax
+2:  bt $11, %ebp
+    jnc 2f
+    or $1, %eax
+2:  wrmsr
     mov $0x80010031, %eax               // CR0.PG, WP, NE, ET, PE; CD and NW off
     mov %eax, %cr0
     lgdt boot_gdtr
