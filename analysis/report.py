@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.arch import Arch, load_arch
 from analysis.errors import InputError
 from analysis.plot import draw
 from analysis.stats import Stats, load_stats
@@ -65,6 +66,18 @@ def comparison_text(stats: Stats) -> str:
     return "\n".join(lines) + "\n"
 
 
+def exits_text(stats: Stats, arch: Arch) -> str:
+    """Every kind of VM exit of the run, by the SDM's names, with its mean cycles and their parts."""
+    rows = [f"{'level':<6} {'exit':<34} {'count':>7} {'cycles':>10} {'switches':>9} {'L0':>10} {'L1':>8}"]
+    for e in stats.episodes:
+        name = arch.exit_reasons[e.exit_reason].sdm_name
+        rows.append(
+            f"L{e.level:<5} {name:<34} {e.count:>7,} {e.cycles / e.count:>10,.0f} {e.switches:>9,.0f} "
+            f"{e.l0:>10,.0f} {e.l1:>8,.0f}"
+        )
+    return "\n".join(rows) + "\n"
+
+
 def make_report(program: Path, scenario: str, out: Path) -> str:
     """Leaves OUT/SCENARIO.json and OUT/SCENARIO.png; returns the text to print."""
     try:
@@ -75,6 +88,10 @@ def make_report(program: Path, scenario: str, out: Path) -> str:
     run_scenario(program, scenario, stats_file)
     stats = load_stats(stats_file)
     text = comparison_text(stats)
+    # The build leaves the tables beside the program; a program that was moved has none, and names stay out.
+    tables = program.parent / "generated" / "arch.json"
+    if tables.exists():
+        text += "\n" + exits_text(stats, load_arch(tables)) + "\n"
     picture = stats_file.with_suffix(".png")
     if draw(stats, picture):
         text += f"picture: {picture}\n"

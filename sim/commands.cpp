@@ -61,7 +61,7 @@ int simulate(const Options& options) {
     make_report(config, RunResult{}, s, "", references);
     check_writable(options.stats);
 
-    const bool echo = boot ? !options.quiet : options.console;
+    const bool echo = boot || options.console;
     if (echo) config.console = [](char c) { std::putchar(c); };
     const RunResult result = run(config);
     if (echo) {

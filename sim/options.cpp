@@ -157,6 +157,11 @@ Parsed parse_options(int argc, const char* const* argv) {
         return {std::nullopt, shown == &app ? app.help() : shown->help("vmxsim")};
     } catch (const CLI::CallForVersion&) {
         return {std::nullopt, std::string("vmxsim ") + kVersion + "\n"};
+    } catch (const CLI::RequiredError& e) {
+        // CLI11 sees a word that is no command as a missing command.
+        if (app.get_subcommands().empty() && argc > 1 && argv[1][0] != '-')
+            throw InputError(fmt::format("vmxsim: {}: no such command, expected run, boot, compare or list", argv[1]));
+        throw InputError(fmt::format("vmxsim: {}, expected what `vmxsim --help` shows", one_line(e.what())));
     } catch (const CLI::ParseError& e) {
         throw InputError(fmt::format("vmxsim: {}, expected what `vmxsim --help` shows", one_line(e.what())));
     }

@@ -28,25 +28,38 @@ void Ledger::settle(u64 now) {
     since_ = now;
     if (passed == 0) return;
     totals_[current_] += passed;
-    for (Episode* e : open_) {
-        if (e == nullptr) continue;
-        if (e->cycles.size() <= current_) e->cycles.resize(names_.size());
-        e->cycles[current_] += passed;
+    for (Open& o : open_) {
+        if (!o.is_open) continue;
+        if (o.cycles.size() <= current_) o.cycles.resize(names_.size());
+        o.cycles[current_] += passed;
     }
 }
 
 void Ledger::open(EpisodeKey key, u64 now) {
-    close(key.level, now);
-    Episode& e = episodes_[key];
-    ++e.count;
-    open_[key.level] = &e;
+    settle(now);
+    for (u8 l = 0; l <= key.level; ++l) drop(open_[l]);
+    open_[key.level].is_open = true;
+    open_[key.level].key = key;
+}
+
+void Ledger::drop(Open& o) {
+    o.is_open = false;
+    std::fill(o.cycles.begin(), o.cycles.end(), 0);  // keeps its room: exits do not allocate
 }
 
 void Ledger::close(u8 level, u64 now) {
     settle(now);
-    for (u8 l = 0; l <= level; ++l) open_[l] = nullptr;
+    for (u8 l = 0; l <= level; ++l) {
+        Open& o = open_[l];
+        if (!o.is_open) continue;
+        Episode& e = episodes_[o.key];
+        ++e.count;
+        if (e.cycles.size() < o.cycles.size()) e.cycles.resize(o.cycles.size());
+        for (std::size_t i = 0; i < o.cycles.size(); ++i) e.cycles[i] += o.cycles[i];
+        drop(o);
+    }
 }
 
-bool Ledger::is_open(u8 level) const { return open_[level] != nullptr; }
+bool Ledger::is_open(u8 level) const { return open_[level].is_open; }
 
 }  // namespace vmxsim::vmx

@@ -44,9 +44,10 @@ public:
     BucketId charge(BucketId to, u64 now);
     BucketId current() const { return current_; }
 
-    /// Opens an episode at `now`; one of a lower or the same level that is open is closed first, one of a higher level
-    /// stays open and keeps being charged as well (a nested exit consists of single ones).
+    /// Opens an episode at `now`. One of a higher level stays open and keeps being charged as well (a nested exit consists
+    /// of single ones); one of a lower or the same level never came to its end and does not count.
     void open(EpisodeKey key, u64 now);
+    /// The guest of `level` runs again: episodes of its and of lower levels end here, and count.
     void close(u8 level, u64 now);
     bool is_open(u8 level) const;
     /// Charges what has passed until `now`, so that totals can be read.
@@ -59,7 +60,14 @@ private:
     std::vector<std::string> names_;
     std::vector<u64> totals_;
     std::map<EpisodeKey, Episode> episodes_;
-    Episode* open_[3] = {};
+    /// An episode that has not ended.
+    struct Open {
+        bool is_open = false;
+        EpisodeKey key{};
+        std::vector<u64> cycles;
+    };
+    static void drop(Open& o);
+    Open open_[3];
     u64 since_ = 0;
     BucketId current_ = kRootCode;
 };

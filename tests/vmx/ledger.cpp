@@ -71,15 +71,18 @@ BOOST_AUTO_TEST_CASE(an_episode_of_level_2_goes_on_over_those_of_level_1_inside_
     BOOST_TEST(sum(l.totals()) == 300u);
 }
 
-BOOST_AUTO_TEST_CASE(opening_a_level_closes_what_is_open_at_it_and_below) {
+BOOST_AUTO_TEST_CASE(an_episode_that_does_not_come_to_its_end_does_not_count) {
     Ledger l;
     l.open({1, 10}, 0);
-    l.open({2, 12}, 5);
+    l.open({2, 12}, 5);  // the guest of level 1 never ran again
     l.settle(8);
-    BOOST_TEST(sum(l.episodes().at({1, 10}).cycles) == 5u);
-    BOOST_TEST(sum(l.episodes().at({2, 12}).cycles) == 3u);
-    l.open({2, 12}, 10);
-    BOOST_TEST(l.episodes().at({2, 12}).count == 2u);
+    BOOST_TEST(!l.is_open(1));
+    BOOST_TEST(l.episodes().empty());
+    l.open({2, 12}, 10);  // nor that of level 2
+    l.close(2, 14);
+    BOOST_TEST(l.episodes().size() == 1u);
+    BOOST_TEST(l.episodes().at({2, 12}).count == 1u);
+    BOOST_TEST(sum(l.episodes().at({2, 12}).cycles) == 4u);
 }
 
 BOOST_AUTO_TEST_CASE(exit_and_entry_charge_their_hardware_part_and_bound_an_episode_of_level_1) {
@@ -155,6 +158,8 @@ BOOST_AUTO_TEST_CASE(a_failed_entry_gives_the_charge_back_and_leaves_the_episode
     BOOST_TEST((m.vmx.vmresume().kind == EntryResult::FailedExit));
     BOOST_TEST(m.ledger.current() == unit);
     BOOST_TEST(m.ledger.is_open(1));
+    m.set(Field::GUEST_RFLAGS, 2);
+    BOOST_TEST((m.vmx.vmresume().kind == EntryResult::Entered));
     BOOST_TEST(m.ledger.episodes().at({1, 10}).count == 1u);
 }
 
