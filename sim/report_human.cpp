@@ -110,7 +110,7 @@ std::string exit_table(const Report& r, std::string_view level, std::string_view
         }
     if (episode == 2) lines.push_back({"L1's own code", b->l1, beside(Part::L1)});
     const double rest = measured ? *measured - b->total : 0;
-    if (rest > 0.5) lines.push_back({"outside the exit: the instruction itself", rest});
+    if (rest > 0.5) lines.push_back({"outside the exit: instruction, TLB refill", rest});
     lines.push_back({"total", measured ? std::max(*measured, b->total) : b->total, beside(Part::Total)});
     return breakdown_table(fmt::format("One {}{} exit", episode == 2 ? "nested " : "", kind->title), lines,
                            lines.back().value);
