@@ -135,8 +135,9 @@ std::string exits_table(const Report& r) {
 std::string totals(const Report& r) {
     const auto& v = r.result.vmcs_cache;
     std::string out = "\n";
-    out += fmt::format("VMCS cache   {} reads, {} writes; lines: {} hits, {} misses, {} fetched, {} written back\n",
-                       grouped(v.reads), grouped(v.writes), grouped(v.hits), grouped(v.misses), grouped(v.line_fetches),
+    out += fmt::format("VMCS cache   {} reads, {} writes; {} hits and {} misses of lines;\n", grouped(v.reads),
+                       grouped(v.writes), grouped(v.hits), grouped(v.misses));
+    out += fmt::format("             {} lines fetched, {} written back\n", grouped(v.line_fetches),
                        grouped(v.line_writebacks));
     if (r.result.lockstep_operations != 0)
         out += fmt::format("lockstep     {} operations of the model and the RTL agree\n",
@@ -152,6 +153,22 @@ std::string totals(const Report& r) {
     out += fmt::format("run          {} instructions, {} cycles ({:.3f} ms); {}\n", grouped(r.result.instructions),
                        grouped(r.result.cycles), ms, ending(r.result));
     return out;
+}
+
+/// Where the published figures come from, one line each.
+std::string sources(const Report& r) {
+    std::string out;
+    for (const auto& c : r.comparisons) {
+        if (!c.simulated) continue;
+        const auto& f = c.reference;
+        // Of "authors: title (venue)" the title is enough to find it; the row in traces/hardware has it all.
+        const auto title = f.source.rfind(": ");
+        const std::string what = title == std::string::npos ? f.source : f.source.substr(title + 2);
+        const std::string line = fmt::format("{:<12} {}; {}; {}", f.id, f.where, f.cpu, what);
+        out += line.size() > 100 ? line.substr(0, 97) + "..." : line;
+        out += '\n';
+    }
+    return out.empty() ? "" : "\nSilicon (rows of traces/hardware)\n" + out;
 }
 
 /// What the reader must know before he trusts a ratio.
@@ -177,6 +194,7 @@ std::string human_report(const Report& r) {
     else
         out += nested + exit_table(r, "own", "cpuid", false);
     out += totals(r);
+    out += sources(r);
     if (const std::string n = notes(r); !n.empty()) out += "\n" + n;
     return out;
 }
