@@ -211,7 +211,7 @@ void compare(TimingLevel level, u64 seed, unsigned variants, unsigned operands) 
 
 BOOST_AUTO_TEST_SUITE(against_host)
 
-BOOST_AUTO_TEST_CASE(every_encoding_computes_what_the_host_computes) { compare(TimingLevel::None, 1, 24, 12); }
+BOOST_AUTO_TEST_CASE(every_encoding_computes_what_the_host_computes) { compare(TimingLevel::None, 1, 32, 12); }
 
 BOOST_AUTO_TEST_CASE(with_timing_they_compute_the_same) { compare(TimingLevel::Interval, 2, 4, 4); }
 
