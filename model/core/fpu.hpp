@@ -15,7 +15,7 @@ inline constexpr u8 NM = 7, MF = 16, AC = 17, XM = 19;
 /// Instruction sets as CPUID leaf 1 offers them.
 namespace offers {
 inline constexpr u32 X87 = 1, MMX = 2, FXSR = 4, SSE = 8, SSE2 = 16, SSE3 = 32, SSSE3 = 64, SSE41 = 128, SSE42 = 256,
-                     XSAVE = 512;
+                     XSAVE = 512, XSAVEOPT = 1024;
 }
 u32 fpu_offers(const CpuidTable& cpuid);
 

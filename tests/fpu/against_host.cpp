@@ -20,14 +20,15 @@ struct Encoding {
     bool immediate = false;
 };
 
-/// Approximations differ between processors; the environment's addresses are those of the code.
+/// Approximations differ between processors; XSAVE is no part of the oracle; the environment's addresses are those of the code.
 bool left_out(ZydisMnemonic m) {
     switch (m) {
         case ZYDIS_MNEMONIC_RCPSS: case ZYDIS_MNEMONIC_RCPPS: case ZYDIS_MNEMONIC_RSQRTSS: case ZYDIS_MNEMONIC_RSQRTPS:
         case ZYDIS_MNEMONIC_FXSAVE: case ZYDIS_MNEMONIC_FXSAVE64: case ZYDIS_MNEMONIC_FXRSTOR:
         case ZYDIS_MNEMONIC_FXRSTOR64: case ZYDIS_MNEMONIC_LDMXCSR: case ZYDIS_MNEMONIC_FNSTENV:
         case ZYDIS_MNEMONIC_FNSAVE: case ZYDIS_MNEMONIC_FLDENV: case ZYDIS_MNEMONIC_FRSTOR:
-        case ZYDIS_MNEMONIC_FLDCW: return true;
+        case ZYDIS_MNEMONIC_FLDCW: case ZYDIS_MNEMONIC_XSAVE: case ZYDIS_MNEMONIC_XSAVE64: case ZYDIS_MNEMONIC_XSAVEOPT:
+        case ZYDIS_MNEMONIC_XSAVEOPT64: case ZYDIS_MNEMONIC_XRSTOR: case ZYDIS_MNEMONIC_XRSTOR64: return true;
         default: return false;
     }
 }
@@ -39,7 +40,6 @@ bool needs_no_alignment(ZydisMnemonic m) {
         default: return false;
     }
 }
-/// AF of PTEST and the like is cleared; all flags are defined.
 bool decode(const std::vector<u8>& code, Insn& insn) {
     static const ZydisDecoder decoder = [] {
         ZydisDecoder d;

@@ -192,6 +192,46 @@ BOOST_AUTO_TEST_CASE(fnsave_and_frstor_keep_everything_fnstenv_masks) {
     BOOST_TEST(f.tags == before.tags);
 }
 
+BOOST_AUTO_TEST_CASE(xsave_and_xrstor_move_the_components_asked_for) {
+    Bench m;
+    FpuState& f = m.core->fpu;
+    const Bytes xsave{0x0f, 0xae, 0x23}, xrstor{0x0f, 0xae, 0x2b}, xsaveopt{0x0f, 0xae, 0x33};
+    m.s().r[vmx::RAX] = 3, m.s().r[vmx::RDX] = 0;
+    BOOST_TEST(m.raises(xsave) == vector::UD);  // not offered
+    f.offered |= offers::XSAVE | offers::XSAVEOPT;
+    BOOST_TEST(m.raises(xsave) == vector::UD);  // not enabled
+    m.s().cr4 |= vmx::cr4::OSXSAVE;
+    m.s().xcr0 = 3;
+    m.raises({0xdb, 0xe3, 0xd9, 0xe8});  // FNINIT; FLD1
+    f.xmm[3].q = {1, 2};
+    const FpuState before = f;
+    BOOST_TEST(m.raises(xsave) == -1);
+    BOOST_TEST(m.read(Machine::kData + 512) == 3u);
+    f.xmm[3].q = {7, 7};
+    m.raises({0xdb, 0xe3});
+    m.s().r[vmx::RAX] = 2;
+    BOOST_TEST(m.raises(xrstor) == -1);
+    BOOST_TEST(f.xmm[3].q[1] == 2u);
+    BOOST_TEST(f.tags == 0u);  // x87 was not asked for
+    m.s().r[vmx::RAX] = 3;
+    BOOST_TEST(m.raises(xrstor) == -1);
+    BOOST_TEST(f.tags == before.tags);
+    BOOST_TEST((f.st == before.st));
+    m.write(Machine::kData + 512, 1);  // SSE in its initial configuration
+    BOOST_TEST(m.raises(xrstor) == -1);
+    BOOST_TEST(f.xmm[3].q[0] == 0u);
+    m.write(Machine::kData + 160 + 48, 0x55);
+    BOOST_TEST(m.raises(xsaveopt) == -1);
+    BOOST_TEST(m.read(Machine::kData + 160 + 48) == 0x55u);  // initial: left out
+    BOOST_TEST(m.read(Machine::kData + 512) == 1u);
+    BOOST_TEST(m.raises(xsave) == -1);
+    BOOST_TEST(m.read(Machine::kData + 160 + 48) == 0u);
+    m.write(Machine::kData + 512, 4);  // AVX, which XCR0 lacks
+    BOOST_TEST(m.raises(xrstor) == vector::GP);
+    m.s().r[vmx::RBX] = Machine::kData + 16;
+    BOOST_TEST(m.raises(xsave) == vector::GP);
+}
+
 BOOST_AUTO_TEST_CASE(reciprocals_are_within_the_bound_of_the_manual_on_every_host) {
     Bench m;
     FpuState& f = m.core->fpu;

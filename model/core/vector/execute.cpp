@@ -19,7 +19,8 @@ u32 fpu_offers(const CpuidTable& cpuid) {
     using namespace offers;
     return bit(one.edx, 0, X87) | bit(one.edx, 23, MMX) | bit(one.edx, 24, FXSR) | bit(one.edx, 25, SSE) |
            bit(one.edx, 26, SSE2) | bit(one.ecx, 0, SSE3) | bit(one.ecx, 9, SSSE3) | bit(one.ecx, 19, SSE41) |
-           bit(one.ecx, 20, SSE42) | bit(one.ecx, 26, XSAVE);
+           bit(one.ecx, 20, SSE42) | bit(one.ecx, 26, XSAVE) |
+           (cpuid.max_basic() >= 0xd ? bit(cpuid.find(0xd, 1).eax, 0, XSAVEOPT) : 0);
 }
 
 namespace simd {
@@ -46,7 +47,8 @@ bool offered(const Core& core, const Insn& insn) {
         case ZYDIS_ISA_SET_SSSE3: case ZYDIS_ISA_SET_SSSE3MMX: needed = offers::SSSE3; break;
         case ZYDIS_ISA_SET_SSE4: needed = offers::SSE41; break;
         case ZYDIS_ISA_SET_SSE42: needed = offers::SSE42; break;
-        case ZYDIS_ISA_SET_XSAVE: case ZYDIS_ISA_SET_XSAVEOPT: needed = offers::XSAVE; break;
+        case ZYDIS_ISA_SET_XSAVE: needed = offers::XSAVE; break;
+        case ZYDIS_ISA_SET_XSAVEOPT: needed = offers::XSAVEOPT; break;
         default: needed = offers::X87; break;
     }
     return core.fpu.offered & needed;
