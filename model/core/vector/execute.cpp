@@ -111,7 +111,9 @@ bool any_tiny(const Vector& v, u16 t) {
     return found;
 }
 
-/// Flags and exceptions of a floating-point operation that ran with all exceptions masked (SDM 1, 11.5).
+/// Flags and exceptions of a floating-point operation that ran with all exceptions masked (SDM 1, 11.5). Not done: beside an
+/// unmasked overflow or underflow, PE says whether the result is inexact even with an unbounded exponent; here it is as when
+/// masked.
 Outcome finish_float(Core& core, const Args& a, u16 row_traits) {
     u32& csr = core.fpu.mxcsr;
     const u32 masks = csr >> mxcsr::kMaskShift & mxcsr::kFlags;

@@ -113,8 +113,8 @@ Outcome x87_instruction(Core& core, const Insn& insn, u64& flags) {
     const ZydisMnemonic m = insn.z.mnemonic;
     const u64 cr0 = core.state.cr0;
     // FWAIT looks at MP and TS, the others at EM and TS (SDM 3A 2.5).
-    if (m == ZYDIS_MNEMONIC_FWAIT ? (cr0 & vmx::cr0::MP && cr0 & vmx::cr0::TS) : (cr0 & (vmx::cr0::EM | vmx::cr0::TS)) != 0)
-        return core.raise(vector::NM);
+    const bool ts = cr0 & vmx::cr0::TS;
+    if (m == ZYDIS_MNEMONIC_FWAIT ? ts && cr0 & vmx::cr0::MP : ts || cr0 & vmx::cr0::EM) return core.raise(vector::NM);
     if (waits(m)) { VMXSIM_TRY(simd::check_pending(core)); }
     return is_control(m) ? control(core, insn) : compute(core, insn, flags);
 }
