@@ -29,6 +29,9 @@ public:
     /// Whether a device may raise NMI or INIT by itself: what alone can wake a processor that halts with IF = 0.
     virtual bool may_raise_nmi() const { return false; }
 
+    /// The processor was reset by INIT: so is its local APIC, but for its ID (SDM 11.4.7.3).
+    virtual void initialised() {}
+
     // The local APIC as a part of the processor (SDM 11.8.6, 11.12).
     virtual u8 task_priority() const { return 0; }
     virtual void set_task_priority(u8) {}

@@ -92,6 +92,7 @@ bool take_init(Core& core) {
     if (core.state.vmx.on) return false;  // blocked in VMX root operation (SDM 26.5)
     core.interrupts()->init_taken();
     init_state(core);
+    core.interrupts()->initialised();
     return false;
 }
 

@@ -42,6 +42,10 @@ public:
     // arch::InterruptPort
     u8 acknowledge() override;
     bool may_raise_nmi() const override { return apic_ != nullptr; }
+    void initialised() override {
+        if (apic_) apic_->reset();
+        update_interrupt();
+    }
     u8 task_priority() const override { return apic_ ? apic_->task_priority() : u8{0}; }
     void set_task_priority(u8 value) override { if (apic_) apic_->set_task_priority(value); }
     bool read_msr(u32 index, u64& value) override { return apic_ && apic_->read_msr(index, value); }

@@ -202,6 +202,64 @@ BOOST_AUTO_TEST_CASE(the_apic_can_move) {
     BOOST_TEST(static_cast<u32>(read({0xd0000030}, 4)) == 0x50014u);
 }
 
+BOOST_AUTO_TEST_CASE(init_resets_the_processor_and_its_apic) {
+    apic(kTpr, 0x40);
+    apic(kIcr, 0x44500);
+    run(1);
+    BOOST_TEST(core.state.cr0 == cr0::ET);
+    BOOST_TEST(core.state.seg[CS].base == 0xffff0000u);
+    BOOST_TEST(apic(kTpr) == 0u);
+    BOOST_TEST(!core.lines().init);
+}
+
+BOOST_AUTO_TEST_CASE(init_waits_in_root_operation_and_exits_from_a_guest) {
+    core.state.rflags &= ~rflags::IF;
+    vmxon();
+    prepare_vmcs();
+    field(arch::Field::GUEST_RIP, 0x26000);
+    place(0x26000, {0xeb, 0xfe});
+    place(kHostEntry, {0xfa, 0xf4});
+    apic(kIcr, 0x44500);
+    run(50'000);
+    BOOST_TEST(core.state.rip == kCode);
+    BOOST_TEST(core.lines().init);
+    place(kCode, {0x0f, 0x01, 0xc2});
+    BOOST_TEST((run(1'000'000) == StopReason::Halted));
+    BOOST_TEST(field(arch::Field::VM_EXIT_REASON) == 3u);
+}
+
+BOOST_AUTO_TEST_CASE(a_blocked_interrupt_does_not_hurry_the_monitor_trap_flag) {
+    core.state.rflags &= ~rflags::IF;
+    set_primary(arch::PrimaryControl::MonitorTrapFlag);
+    vmxon();
+    prepare_vmcs();
+    field(arch::Field::GUEST_RIP, 0x26000);
+    place(0x26000, {0x48, 0xff, 0xc1, 0x48, 0xff, 0xc1, 0xeb, 0xfe});
+    place(kCode, {0x0f, 0x01, 0xc2});
+    place(kHostEntry, {0xfa, 0xf4});
+    apic(kIcr, 0x44031);
+    BOOST_TEST((run(1'000'000) == StopReason::Halted));
+    BOOST_TEST(field(arch::Field::VM_EXIT_REASON) == 37u);
+    BOOST_TEST(r(RCX) == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(an_nmi_goes_before_an_interrupt_window) {
+    pin |= 1u << 3;
+    set_primary(arch::PrimaryControl::InterruptWindowExiting);
+    vmxon();
+    prepare_vmcs();
+    field(arch::Field::GUEST_RIP, 0x26000);
+    field(arch::Field::GUEST_RFLAGS, 0x202);
+    core.state.rflags &= ~rflags::IF;
+    core.state.blocking |= blocking::NMI;  // until the guest runs
+    place(0x26000, {0xeb, 0xfe});
+    place(kCode, {0x0f, 0x01, 0xc2});
+    place(kHostEntry, {0xfa, 0xf4});
+    platform.raise_nmi();
+    BOOST_TEST((run(1'000'000) == StopReason::Halted));
+    BOOST_TEST(field(arch::Field::VM_EXIT_REASON) == 0u);
+}
+
 BOOST_AUTO_TEST_CASE(an_edge_through_the_io_apic_is_delivered_once) {
     out(0x21, 0xff);
     redirect(4, 0x34);

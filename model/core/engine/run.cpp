@@ -191,17 +191,17 @@ StopReason Engine::run(u64 until) {
 
         // Work at this boundary, and whether there is some at the next one.
         const arch::InterruptLines& lines = core_.lines();
-        if (lines.any() || s.cycles >= lines.deadline) [[unlikely]]
-            if (due()) { link = false; continue; }
-        u64 limit = std::min(until, lines.deadline);
+        const bool outside = lines.any() || s.cycles >= lines.deadline;
         bool single = (s.blocking & kShadows) || (s.rflags & vmx::rflags::TF);
-        if (s.pending_debug || (s.vmx.non_root && core_.vmx_)) [[unlikely]] {
-            if (s.pending_debug || core_.vmx().boundaries_matter() || s.cycles >= core_.vmx().timer_deadline()) {
-                if (pending_events()) { link = false; continue; }
+        u64 vmx_deadline = ~u64{0};
+        if (outside || s.pending_debug || (s.vmx.non_root && core_.vmx_)) [[unlikely]] {
+            if (outside || s.pending_debug || core_.vmx().boundaries_matter() || s.cycles >= core_.vmx().timer_deadline()) {
+                if (outside ? due() : pending_events()) { link = false; continue; }
                 single = single || (core_.vmx_ && s.vmx.non_root && core_.vmx().boundaries_matter());
             }
-            if (core_.vmx_ && s.vmx.non_root) limit = std::min(limit, core_.vmx().timer_deadline());
+            if (core_.vmx_ && s.vmx.non_root) vmx_deadline = core_.vmx().timer_deadline();
         }
+        const u64 limit = std::min({until, lines.deadline, vmx_deadline});
         single_ = single;
 
         Block* b = nullptr;
