@@ -7,12 +7,14 @@
 #include "model/core/core_module.hpp"
 #include "model/devices/debug_exit.hpp"
 #include "model/devices/fw_cfg.hpp"
+#include "model/devices/platform.hpp"
 #include "model/devices/serial.hpp"
 #include "model/memory/memory_module.hpp"
 #include "model/vmcs_cache/module.hpp"
 #include "nested/unit_module.hpp"
 #include "rtl/adapter.hpp"
 #include "rtl/lockstep.hpp"
+#include "sim/firmware/acpi.hpp"
 #include "sim/loader.hpp"
 
 namespace vmxsim::sim {
@@ -20,6 +22,21 @@ namespace {
 
 /// Where L1's physical address 0 lies under the nested unit. Never 0, so that a forgotten translation shows at once.
 constexpr HostPhysical kL1Base{u64{1} << 30};
+constexpr unsigned kCom1Irq = 4;
+constexpr unsigned kCpuidApic = 9, kCpuidX2Apic = 21, kCpuidTscDeadline = 24;
+
+/// What CPUID offers with the platform around the processor. Under the nested unit there is no local APIC yet.
+core::CpuidTable cpuid_of(const MachineConfig& c) {
+    core::CpuidTable table = c.profile.cpuid;
+    if (c.l0 == L0Mode::Unit) return table;
+    const CpuParams& cpu = c.profile.cpu;
+    for (core::CpuidLeaf& leaf : table.leaves) {
+        if (leaf.leaf != 1) continue;
+        leaf.edx |= 1u << kCpuidApic;
+        leaf.ecx |= static_cast<u32>(cpu.x2apic << kCpuidX2Apic | cpu.tsc_deadline << kCpuidTscDeadline);
+    }
+    return table;
+}
 
 /// Simulated time of one cycle. SystemC counts picoseconds, so it is rounded; cycles, not sc_time, are what is reported.
 sc_core::sc_time period_of(u64 frequency_mhz) {
@@ -60,29 +77,34 @@ public:
     Machine(const sc_core::sc_module_name& name, const MachineConfig& config)
         : sc_module(name),
           config_(config),
+          cpuid_table_(cpuid_of(config)),
           period_(period_of(config.profile.cpu.frequency_mhz)),
           image_base_(config.l0 == L0Mode::Unit ? kL1Base : HostPhysical{0}),
           ram_(image_base_.raw + config.memory_bytes),
           caches_(config.profile.caches),
           mmu_(config.profile.mmu, ram_, caches_),
-          serial_([this](char c) { put(c); }),
+          serial_([this](char c) { put(c); }, devices::Serial::kCom1,
+                  [this](bool high) { if (platform_) platform_->set_irq(kCom1Irq, high); }),
           debug_exit_([this](int status) {
               result_.debug_exit = static_cast<u32>(status) >> 1;
               core_.request_stop(core::StopReason::DebugExit);
           }),
+          shutdown_port_([this] { core_.request_stop(core::StopReason::PowerOff); }),
           fw_cfg_(config.memory_bytes, 1),
-          core_({mmu_, ram_, caches_, io_, config.profile.core, config.profile.cpuid, config.profile.capabilities, ledger_},
+          core_({mmu_, ram_, caches_, io_, config.profile.core, cpuid_table_, config.profile.capabilities, ledger_},
                 config.timing),
           memory_("memory", ram_, caches_, period_),
           lines_("lines", period_),
           vmcs_target_(make_vmcs_cache(config, lines_, period_)),
           vmcs_port_("vmcs_port", period_),
           vmx_({core_.state, vmcs_port_, ram_, mmu_, config.profile.capabilities, config.profile.vmx, ledger_}),
-          cpuid_(config.profile.cpuid),
+          cpuid_(cpuid_table_),
           core_module_("core", core_, config.max_cycles == 0 ? ~u64{0} : config.max_cycles, period_) {
         io_.attach(serial_.first(), serial_.last(), serial_);
         io_.attach(devices::DebugExit::kFirst, devices::DebugExit::kLast, debug_exit_);
         io_.attach(devices::FwCfg::kSelector, devices::FwCfg::kData, fw_cfg_);
+        io_.attach(devices::ShutdownPort::kPort, devices::ShutdownPort::kPort, shutdown_port_);
+        if (config.l0 == L0Mode::None) attach_platform();
         lines_.socket.bind(memory_.socket);
         vmcs_port_.socket.bind(vmcs_target_->socket);
         core_.attach(vmx_);
@@ -94,6 +116,25 @@ public:
             agent_ = std::make_unique<nested::TlmRootAgent>("agent", *unit_);
             agent_->socket.bind(unit_module_->exits);
         }
+    }
+
+    /// The PC around the bare machine. Under the nested unit, L0 has no interrupts to give yet.
+    void attach_platform() {
+        platform_ = std::make_unique<devices::Platform>(
+            core_.state.cycles,
+            devices::Platform::Settings{.cycle_hz = config_.profile.cpu.frequency_mhz * 1'000'000,
+                                        .bus_hz = config_.profile.cpu.bus_mhz * 1'000'000,
+                                        .ram_bytes = config_.memory_bytes,
+                                        .local_apic = true,
+                                        .apic = {.x2apic = config_.profile.cpu.x2apic != 0,
+                                                 .tsc_deadline = config_.profile.cpu.tsc_deadline != 0},
+                                        .reset = [this] { core_.request_stop(core::StopReason::Reset); },
+                                        .power_off = [this] { core_.request_stop(core::StopReason::PowerOff); }});
+        platform_->attach_to(io_);
+        platform_->attach_to(mmio_);
+        if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = 1});
+        core_.attach(*platform_);
+        core_.attach(mmio_);
     }
 
     RunResult run() {
@@ -152,6 +193,7 @@ private:
     const MachineConfig& config_;
     RunResult result_;
     vmx::CpuState at_entry_;
+    core::CpuidTable cpuid_table_;
     sc_core::sc_time period_;
     HostPhysical image_base_;
     memory::PhysicalMemory ram_;
@@ -161,7 +203,10 @@ private:
     devices::IoBus io_;
     devices::Serial serial_;
     devices::DebugExit debug_exit_;
+    devices::ShutdownPort shutdown_port_;
     devices::FwCfg fw_cfg_;
+    devices::MmioBus mmio_;
+    std::unique_ptr<devices::Platform> platform_;  ///< on the bare machine
     core::Core core_;
     memory::MemoryModule memory_;
     memory::TlmLineMemory lines_;
