@@ -156,6 +156,13 @@ Outcome Engine::find_block(Block*& out) {
     const vmx::CpuState& s = core_.state;
     const u32 m = mode_ | (single_ ? engine::mode::kSingle : 0);
     if (code64_) {
+        // As a handler's jump would find it; what stands there is in the fast path's mode, the present one.
+        Block* const j = hot_.jumps[engine::jump_slot(s.rip)];
+        if (const CodePage& c = hot_.code[s.rip >> 12 & (engine::kCodePages - 1)];
+            j->va == s.rip && !single_ && j->vpage == c.vpage && j->ppage == c.ppage) {
+            out = j;
+            return Outcome::Next;
+        }
         if (!engine::is_canonical(s.rip)) return core_.raise(13, 0);
         return look_up(s.rip, m, out);
     }
