@@ -14,7 +14,7 @@ DecodedControls::DecodedControls(const arch::VmcsPage& page) : controls(decode_c
 EntryContext::EntryContext(const arch::VmcsPage& page, const arch::Capabilities& capabilities, const CpuState& cpu,
                            const memory::PhysicalMemory& ram, u64 current, u64 offset)
     : page_(page), cpu_(cpu), ram_(ram), own_(page), caps(capabilities), current_vmcs(current), memory_offset(offset),
-      controls(own_.controls), tertiary(own_.tertiary), exit2(own_.exit2), inject(own_.inject) {}
+      controls(own_->controls), tertiary(own_->tertiary), exit2(own_->exit2), inject(own_->inject) {}
 
 EntryContext::EntryContext(const arch::VmcsPage& page, const DecodedControls& decoded,
                            const arch::Capabilities& capabilities, const CpuState& cpu,

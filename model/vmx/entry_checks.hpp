@@ -2,6 +2,7 @@
 // The checks of VM entry (SDM 29.2, 29.3.1) as rows of data: identifier, section, predicate. They need no Vmx, so that
 // software in root mode (the nested unit) can put a VMCS of its own guest's hypervisor through the same rows.
 #pragma once
+#include <optional>
 #include <span>
 
 #include "model/memory/physical_memory.hpp"
@@ -37,7 +38,7 @@ private:
     const arch::VmcsPage& page_;
     const CpuState& cpu_;
     const memory::PhysicalMemory& ram_;
-    DecodedControls own_;
+    std::optional<DecodedControls> own_;  ///< where no one else keeps them
     EntryMemo* memo_ = nullptr;
     unsigned row_ = 0;
     void note_page(arch::Field f) const;
