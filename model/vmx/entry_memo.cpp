@@ -7,9 +7,7 @@
 #include <stdexcept>
 
 namespace vmxsim::vmx {
-namespace {
-
-struct AllChecks {
+struct EntryChecker::AllChecks {
     AllChecks() {
         for (const auto stage : {control_checks(), injection_checks()}) append(stage);
         host = count();
@@ -27,10 +25,13 @@ struct AllChecks {
     unsigned host = 0, guest = 0;  ///< where the host's and the guest's begin
     CheckSet every;
 };
-const AllChecks& all() {
+const EntryChecker::AllChecks& EntryChecker::all() {
     static const AllChecks checks;
     return checks;
 }
+EntryChecker::EntryChecker() : all_(all()), memos_(kMemos) {}
+
+namespace {
 
 /// Quadwords of the page that decode_controls() reads (of the guest area, the link pointer), and the lines that VM
 /// entry reads.
@@ -85,7 +86,7 @@ const DecodedControls& EntryChecker::begin(const arch::VmcsPage& page, u64 vmcs)
         memo_->decoded = DecodedControls(page);
         memo_->readers = {};
         memo_->always = {};
-        due_ = all().every;
+        due_ = all_.every;
     }
     // Valid again once everything has passed.
     memo_->vmcs = EntryMemo::kNone;
@@ -93,7 +94,7 @@ const DecodedControls& EntryChecker::begin(const arch::VmcsPage& page, u64 vmcs)
 }
 
 const EntryCheck* EntryChecker::run(EntryContext& context, unsigned first, unsigned last) {
-    const AllChecks& a = all();
+    const AllChecks& a = all_;
     for (std::size_t word = first / 64; word <= (last - 1) / 64; ++word) {
         for (u64 bits = due_.bits[word]; bits; bits &= bits - 1) {
             const unsigned i = static_cast<unsigned>(word * 64) + static_cast<unsigned>(std::countr_zero(bits));
@@ -109,13 +110,13 @@ const EntryCheck* EntryChecker::run(EntryContext& context, unsigned first, unsig
 
 const EntryCheck* EntryChecker::early_violated(EntryContext& context, bool& host) {
     host = false;
-    if (const EntryCheck* v = run(context, 0, all().host)) return v;
+    if (const EntryCheck* v = run(context, 0, all_.host)) return v;
     host = true;
-    return run(context, all().host, all().guest);
+    return run(context, all_.host, all_.guest);
 }
 
 const EntryCheck* EntryChecker::guest_violated(EntryContext& context) {
-    if (const EntryCheck* v = run(context, all().guest, all().count())) return v;
+    if (const EntryCheck* v = run(context, all_.guest, all_.count())) return v;
     memo_->vmcs = context.current_vmcs;
     return nullptr;
 }

@@ -36,7 +36,7 @@ struct EntryMemo {
 /// The checks of VM entry, by memo.
 class EntryChecker {
 public:
-    EntryChecker() : memos_(kMemos) {}
+    EntryChecker();
 
     /// The controls of `page`, decoded. To be called first; control_violated() and guest_violated() then concern `page`.
     const DecodedControls& begin(const arch::VmcsPage& page, u64 vmcs);
@@ -49,8 +49,11 @@ public:
 
 private:
     static constexpr std::size_t kMemos = 4;
+    struct AllChecks;
+    static const AllChecks& all();
     const EntryCheck* run(EntryContext& context, unsigned first, unsigned last);
 
+    const AllChecks& all_;
     std::vector<EntryMemo> memos_;
     EntryMemo* memo_ = nullptr;
     CheckSet due_{};

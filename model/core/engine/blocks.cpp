@@ -146,6 +146,7 @@ Outcome Engine::code_page(u64 va, HostPhysical& out) {
         mmu::Translation t;
         if (const Outcome o = translate(va, mmu::AccessType::Execute, user_, t); o != Outcome::Next) return o;
         c = {vpage, t.at.page().raw};
+        hot_.code_filled |= u64{1} << (va >> 12 & (engine::kCodePages - 1));
     }
     out = {c.ppage + (va & 0xfff)};
     return Outcome::Next;
