@@ -7,10 +7,11 @@ ARGS ?=
 # Debian's own Python: pandas and matplotlib from its packages belong to it.
 PYTHON ?= /usr/bin/python3
 
-.PHONY: help run test build report packages configure clean
+.PHONY: help run test bench build report packages configure clean
 help:
 	@echo "make run     build, then run the scenario SCENARIO=$(SCENARIO) (ARGS='--policy kvm-2011 ...')"
 	@echo "make test    build, then run every test (C++ and Python)"
+	@echo "make bench   measure speed: parts, and whole images beside Bochs on the same images"
 	@echo "make report  run the default scenario and draw its comparison with silicon"
 	@echo "make build   leave the program at $(BUILD)/vmxsim"
 	@echo "make clean   remove $(BUILD)"
@@ -32,6 +33,11 @@ run: build
 
 test: build
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
+
+bench: build
+	@cmake --build $(BUILD) --target vmxsim_bench
+	@$(BUILD)/vmxsim_bench
+	@$(PYTHON) bench/images --program $(BUILD)/vmxsim $(ARGS)
 
 report: build
 	@$(PYTHON) -m analysis report --program $(BUILD)/vmxsim --out $(BUILD)/report

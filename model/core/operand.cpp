@@ -7,6 +7,11 @@ namespace vmxsim::core {
 
 namespace {
 
+/// Registers of 16, 32 and 64 bits stand in order in Zydis's enumeration: no call is needed for them.
+constexpr bool is_r64(ZydisRegister reg) { return reg >= ZYDIS_REGISTER_RAX && reg <= ZYDIS_REGISTER_R15; }
+constexpr bool is_r32(ZydisRegister reg) { return reg >= ZYDIS_REGISTER_EAX && reg <= ZYDIS_REGISTER_R15D; }
+static_assert(ZYDIS_REGISTER_R15 - ZYDIS_REGISTER_RAX == 15 && ZYDIS_REGISTER_R15D - ZYDIS_REGISTER_EAX == 15);
+
 constexpr u64 low_mask(unsigned bits) { return bits >= 64 ? ~u64{0} : (u64{1} << bits) - 1; }
 
 /// AH, CH, DH, BH: the only registers whose number is not that of the register they are part of.
@@ -19,6 +24,8 @@ unsigned address_size_code(const Insn& insn) {
 }  // namespace
 
 unsigned gpr_number(ZydisRegister reg) {
+    if (is_r64(reg)) return static_cast<unsigned>(reg - ZYDIS_REGISTER_RAX);
+    if (is_r32(reg)) return static_cast<unsigned>(reg - ZYDIS_REGISTER_EAX);
     if (high_byte(reg)) return static_cast<unsigned>(reg - ZYDIS_REGISTER_AH);
     const ZydisRegister wide = ZydisRegisterGetLargestEnclosing(ZYDIS_MACHINE_MODE_LONG_64, reg);
     return static_cast<unsigned>(wide - ZYDIS_REGISTER_RAX) & 15;
@@ -26,12 +33,17 @@ unsigned gpr_number(ZydisRegister reg) {
 
 u64 read_gpr(const Core& core, ZydisRegister reg) {
     const u64 full = core.state.r[gpr_number(reg)];
+    if (is_r64(reg)) return full;
     if (high_byte(reg)) return full >> 8 & 0xff;
     return full & low_mask(ZydisRegisterGetWidth(ZYDIS_MACHINE_MODE_LONG_64, reg));
 }
 
 void write_gpr(Core& core, ZydisRegister reg, u64 value) {
     u64& full = core.state.r[gpr_number(reg)];
+    if (is_r64(reg)) {
+        full = value;
+        return;
+    }
     if (high_byte(reg)) {
         full = (full & ~u64{0xff00}) | (value & 0xff) << 8;
         return;

@@ -180,8 +180,10 @@ Handler handler_of(const Insn& insn) {
 
 bool is_system(const Insn& insn) { return handler_of(insn) != nullptr; }
 
+Handler system_handler(const Insn& insn) { return handler_of(insn); }
+
 Outcome execute_system(Core& core, const Insn& insn) {
-    const Handler handler = handler_of(insn);
+    const Handler handler = insn.system ? insn.system : handler_of(insn);
     return handler ? handler(core, insn) : core.raise(vector::UD);
 }
 

@@ -14,6 +14,9 @@ template <class Body>
 void for_each_line(LineMask lines, Body&& body) {
     for (; lines; lines &= lines - 1) body(static_cast<unsigned>(std::countr_zero(lines)));
 }
+void copy_lines(arch::VmcsPage& to, const arch::VmcsPage& from, LineMask lines) {
+    for_each_line(lines, [&](unsigned l) { std::memcpy(to.bytes.data() + 64 * l, from.bytes.data() + 64 * l, 64); });
+}
 /// Without lines there is still one step in which none moves.
 u64 steps(LineMask lines) { return lines ? static_cast<u64>(std::popcount(lines)) : 1; }
 }  // namespace
@@ -29,10 +32,10 @@ Cycles VmcsCache::bulk_read(const VmcsRequest& request) {
         return cycles;
     }
     Context& c = hold(request.vmcs, cycles);
-    for_each_line(request.lines, [&](unsigned l) {
-        need(c, l, cycles);
-        std::memcpy(line_of(*request.page, l), line_of(c.page, l), sizeof(Line));
-    });
+    const LineMask missing = request.lines & ~c.valid;
+    for_each_line(missing, [&](unsigned l) { need(c, l, cycles); });
+    stats_.hits += static_cast<u64>(std::popcount(request.lines ^ missing));
+    copy_lines(*request.page, c.page, request.lines);
     return cycles;
 }
 
@@ -44,9 +47,7 @@ Cycles VmcsCache::bulk_write(const VmcsRequest& request) {
         return cycles;
     }
     Context& c = hold(request.vmcs, cycles);
-    for_each_line(request.lines, [&](unsigned l) {
-        std::memcpy(line_of(c.page, l), line_of(*request.page, l), sizeof(Line));
-    });
+    copy_lines(c.page, *request.page, request.lines);
     c.valid |= request.lines;
     c.dirty |= request.lines;
     return cycles;

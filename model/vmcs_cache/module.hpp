@@ -18,6 +18,9 @@ struct VmcsExtension : tlm::tlm_extension<VmcsExtension> {
     const arch::VmcsRequest* request = nullptr;
     arch::VmcsReply* reply = nullptr;
     arch::VmcsCacheStats* stats = nullptr;  ///< transport_dbg: filled with the target's counters
+    /// Set by the target as it would grant direct memory: later requests may go to this port itself. Who stands between
+    /// and adds time clears it.
+    arch::VmcsPort* direct = nullptr;
     tlm::tlm_extension_base* clone() const override { return new VmcsExtension(*this); }
     void copy_from(const tlm::tlm_extension_base& other) override { *this = static_cast<const VmcsExtension&>(other); }
 };
@@ -36,13 +39,14 @@ public:
 
 private:
     void transport(tlm::tlm_generic_payload& payload, sc_core::sc_time& delay) {
-        const auto* extension = payload.get_extension<VmcsExtension>();
+        auto* extension = payload.get_extension<VmcsExtension>();
         if (!extension || !extension->request || !extension->reply) {
             payload.set_response_status(tlm::TLM_GENERIC_ERROR_RESPONSE);
             return;
         }
         *extension->reply = port_.transact(*extension->request);
-        delay += period_ * static_cast<double>(extension->reply->cycles.raw);
+        delay += sc_core::sc_time::from_value(period_.value() * extension->reply->cycles.raw);
+        extension->direct = &port_;
         payload.set_response_status(tlm::TLM_OK_RESPONSE);
     }
     unsigned debug(tlm::tlm_generic_payload& payload) {
@@ -89,6 +93,7 @@ public:
     TlmVmcsPort& operator=(const TlmVmcsPort&) = delete;
 
     arch::VmcsReply transact(const arch::VmcsRequest& request) override {
+        if (direct_) return direct_->transact(request);
         arch::VmcsReply reply;
         extension_.request = &request;
         extension_.reply = &reply;
@@ -100,7 +105,9 @@ public:
         if (payload_.is_response_error())
             throw std::logic_error(std::string(socket.name()) + ": target of VMCS requests answered " +
                                    payload_.get_response_string());
-        reply.cycles = {delay.value() / period_.value()};
+        // Nothing between the two took time: the next requests need no transport (as with TLM's direct memory).
+        if (delay.value() == reply.cycles.raw * period_.value()) direct_ = extension_.direct;
+        else reply.cycles = {delay.value() / period_.value()};
         return reply;
     }
     arch::VmcsCacheStats stats() const override {
@@ -113,6 +120,7 @@ public:
 
 private:
     sc_core::sc_time period_;
+    arch::VmcsPort* direct_ = nullptr;
     mutable VmcsExtension extension_;
     mutable tlm::tlm_generic_payload payload_;
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // VM entry: VMLAUNCH and VMRESUME (SDM chapter 29). The order of work is the SDM's; gate() has been passed.
-#include "model/vmx/entry_checks.hpp"
+#include "model/vmx/entry_memo.hpp"
 #include "model/vmx/vmx.hpp"
 
 namespace vmxsim::vmx {
@@ -46,12 +46,13 @@ EntryResult Vmx::try_entry(bool launch) {
     cpu_.cycles += timing_.entry_base;
     bulk_read({FieldType::Control, FieldType::Guest, FieldType::Host});
 
-    const EntryContext context(page_, capabilities_, cpu_, ram_, vmcs);
-    if (const EntryCheck* v = violated_control(context)) return failed(fail(7), v->id);
-    if (const EntryCheck* v = violated_host(context)) return failed(fail(8), v->id);
+    const DecodedControls& decoded = checker_->begin(page_, vmcs);
+    EntryContext context(page_, decoded, capabilities_, cpu_, ram_, vmcs);
+    bool host = false;
+    if (const EntryCheck* v = checker_->early_violated(context, host)) return failed(fail(host ? 8 : 7), v->id);
 
-    controls_ = context.controls;
-    if (const EntryCheck* v = violated_guest(context))
+    controls_ = decoded.controls;
+    if (const EntryCheck* v = checker_->guest_violated(context))
         return fail_entry(arch::ExitReason::INVALID_STATE, v->qualification, v->id);
 
     load_guest_state();

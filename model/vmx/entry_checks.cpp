@@ -3,16 +3,24 @@
 
 namespace vmxsim::vmx {
 
-EntryContext::EntryContext(const arch::VmcsPage& page_, const arch::Capabilities& capabilities, const CpuState& cpu_,
-                           const memory::PhysicalMemory& ram_, u64 current, u64 offset)
-    : page(page_), caps(capabilities), cpu(cpu_), ram(ram_), current_vmcs(current), memory_offset(offset),
-      controls(decode_controls(page_)) {
+DecodedControls::DecodedControls(const arch::VmcsPage& page) : controls(decode_controls(page)) {
     if (controls.primary.has(arch::PrimaryControl::ActivateTertiaryControls))
         tertiary = {page.get(arch::Field::TERTIARY_VM_EXEC_CONTROL)};
     if (controls.exit.has(arch::ExitControl::ActivateSecondaryControls))
         exit2 = {page.get(arch::Field::SECONDARY_VM_EXIT_CONTROLS)};
     inject = {static_cast<u32>(page.get(arch::Field::VM_ENTRY_INTR_INFO_FIELD))};
 }
+
+EntryContext::EntryContext(const arch::VmcsPage& page, const arch::Capabilities& capabilities, const CpuState& cpu,
+                           const memory::PhysicalMemory& ram, u64 current, u64 offset)
+    : page_(page), cpu_(cpu), ram_(ram), own_(page), caps(capabilities), current_vmcs(current), memory_offset(offset),
+      controls(own_->controls), tertiary(own_->tertiary), exit2(own_->exit2), inject(own_->inject) {}
+
+EntryContext::EntryContext(const arch::VmcsPage& page, const DecodedControls& decoded,
+                           const arch::Capabilities& capabilities, const CpuState& cpu,
+                           const memory::PhysicalMemory& ram, u64 current)
+    : page_(page), cpu_(cpu), ram_(ram), caps(capabilities), current_vmcs(current), memory_offset(0),
+      controls(decoded.controls), tertiary(decoded.tertiary), exit2(decoded.exit2), inject(decoded.inject) {}
 
 const EntryCheck* first_violated(std::span<const EntryCheck> checks, const EntryContext& context) {
     for (const EntryCheck& check : checks)

@@ -2,6 +2,7 @@
 // The checks of VM entry (SDM 29.2, 29.3.1) as rows of data: identifier, section, predicate. They need no Vmx, so that
 // software in root mode (the nested unit) can put a VMCS of its own guest's hypervisor through the same rows.
 #pragma once
+#include <optional>
 #include <span>
 
 #include "model/memory/physical_memory.hpp"
@@ -10,24 +11,66 @@
 
 namespace vmxsim::vmx {
 
-/// What the checks look at. The page is in the generic layout.
-struct EntryContext {
-    EntryContext(const arch::VmcsPage& page, const arch::Capabilities& capabilities, const CpuState& cpu,
-                 const memory::PhysicalMemory& ram, u64 current_vmcs, u64 memory_offset = 0);
+struct EntryMemo;  // entry_memo.hpp
 
-    const arch::VmcsPage& page;
-    const arch::Capabilities& caps;
-    const CpuState& cpu;               ///< as the entering software has it (host CR0, EFER.LMA, ...)
-    const memory::PhysicalMemory& ram;
-    u64 current_vmcs;                  ///< as that software knows it
-    u64 memory_offset;                 ///< where that software's physical address 0 lies in `ram`
-    ActiveControls controls;
+/// Control fields of a VMCS, in the form that the checks use.
+struct DecodedControls {
+    DecodedControls() = default;
+    explicit DecodedControls(const arch::VmcsPage& page);
+    ActiveControls controls{};
     arch::TertiaryControls tertiary{};
     arch::Exit2Controls exit2{};
     arch::EventInfo inject{};
+};
 
-    u64 get(arch::Field f) const { return page.get(f); }
-    u64 read(u64 address, unsigned bytes) const { return ram.read({address + memory_offset}, bytes); }
+/// What the checks look at. The page is in the generic layout. All of it but capabilities, controls and the VMCS's
+/// address is reached through functions, which note what a check depends on.
+struct EntryContext {
+    EntryContext(const arch::VmcsPage& page, const arch::Capabilities& capabilities, const CpuState& cpu,
+                 const memory::PhysicalMemory& ram, u64 current_vmcs, u64 memory_offset = 0);
+    /// The same with controls that are decoded already, and outlive it.
+    EntryContext(const arch::VmcsPage& page, const DecodedControls& decoded, const arch::Capabilities& capabilities,
+                 const CpuState& cpu, const memory::PhysicalMemory& ram, u64 current_vmcs);
+    EntryContext(const EntryContext&) = delete;
+    EntryContext& operator=(const EntryContext&) = delete;
+
+private:
+    const arch::VmcsPage& page_;
+    const CpuState& cpu_;
+    const memory::PhysicalMemory& ram_;
+    std::optional<DecodedControls> own_;  ///< where no one else keeps them
+    EntryMemo* memo_ = nullptr;
+    unsigned row_ = 0;
+    void note_page(arch::Field f) const;
+    void note_other() const;
+
+public:
+    const arch::Capabilities& caps;
+    u64 current_vmcs;                  ///< as the entering software knows it
+    u64 memory_offset;                 ///< where that software's physical address 0 lies in memory
+    const ActiveControls& controls;
+    const arch::TertiaryControls& tertiary;
+    const arch::Exit2Controls& exit2;
+    const arch::EventInfo& inject;
+
+    /// What check number `row` reads from now on is noted in `memo`.
+    void trace(EntryMemo* memo, unsigned row) {
+        memo_ = memo;
+        row_ = row;
+    }
+    /// As the entering software has it (host CR0, EFER.LMA, ...).
+    const CpuState& cpu() const {
+        if (memo_) note_other();
+        return cpu_;
+    }
+    u64 get(arch::Field f) const {
+        if (memo_) note_page(f);
+        return page_.get(f);
+    }
+    u64 read(u64 address, unsigned bytes) const {
+        if (memo_) note_other();
+        return ram_.read({address + memory_offset}, bytes);
+    }
     bool has(arch::PinControl b) const { return controls.pin.has(b); }
     bool has(arch::PrimaryControl b) const { return controls.primary.has(b); }
     bool has(arch::SecondaryControl b) const { return controls.secondary.has(b); }

@@ -45,7 +45,7 @@ bool may_hold_single_step(const EntryContext& c) {
 /// Without "load debug controls" the DEBUGCTL that counts is the one in the register.
 bool single_stepping(const EntryContext& c) {
     const u64 debugctl =
-        c.has(EntryControl::LoadDebugControls) ? c.get(Field::GUEST_IA32_DEBUGCTL) : c.cpu.debugctl;
+        c.has(EntryControl::LoadDebugControls) ? c.get(Field::GUEST_IA32_DEBUGCTL) : c.cpu().debugctl;
     return (rflags_of(c) & rflags::TF) && !(debugctl & kDebugctlBtf);
 }
 

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Guest-state area: loading at VM entry (SDM 29.3.2), saving at VM exit (30.3).
+#include <utility>
+
 #include "model/vmx/allowed.hpp"
 #include "model/vmx/vmx.hpp"
 
@@ -23,6 +25,13 @@ constexpr SegmentFields kSegments[kSegCount] = {VMXSIM_SEGMENT(ES), VMXSIM_SEGME
                                                 VMXSIM_SEGMENT(DS), VMXSIM_SEGMENT(FS),   VMXSIM_SEGMENT(GS),
                                                 VMXSIM_SEGMENT(LDTR), VMXSIM_SEGMENT(TR)};
 #undef VMXSIM_SEGMENT
+/// Calls f with 0 to 7 as constants, so that each field's place and size is one as well.
+template <class F>
+void each_segment(F&& f) {
+    [&]<std::size_t... I>(std::index_sequence<I...>) {
+        (f(std::integral_constant<unsigned, I>{}), ...);
+    }(std::make_index_sequence<kSegCount>{});
+}
 constexpr Field kPdptes[4] = {Field::GUEST_PDPTR0, Field::GUEST_PDPTR1, Field::GUEST_PDPTR2, Field::GUEST_PDPTR3};
 
 /// CR0 bits that VM entry and VM exit leave alone: ET, reserved bits 15:6, 17, 28:19, NW, CD (29.3.2.1, 30.5.1).
@@ -71,13 +80,14 @@ void Vmx::load_guest_state() {
 }
 
 void Vmx::load_guest_segments() {
-    for (unsigned i = 0; i < kSegCount; ++i) {
+    each_segment([this](auto index) {
+        constexpr unsigned i = index;
         Segment& s = cpu_.seg[i];
         s.selector = static_cast<u16>(page_.get(kSegments[i].selector));
         s.base = page_.get(kSegments[i].base);
         s.limit = static_cast<u32>(page_.get(kSegments[i].limit));
         s.ar.raw = static_cast<u32>(page_.get(kSegments[i].rights)) & kRightsDefined;
-        if (!s.ar.unusable()) continue;
+        if (!s.ar.unusable()) return;
         // 29.3.2.2: of an unusable register a base stays 32 bits wide (not FS, GS); SS gets B = 1, a 16-byte aligned
         // base.
         if (i == SS || i == DS || i == ES) s.base &= 0xffffffff;
@@ -85,17 +95,18 @@ void Vmx::load_guest_segments() {
             s.base &= ~u64{15};
             s.ar.raw |= 1u << 14;
         }
-    }
+    });
 }
 
 void Vmx::save_guest_segments() {
-    for (unsigned i = 0; i < kSegCount; ++i) {
+    each_segment([this](auto index) {
+        constexpr unsigned i = index;
         const Segment& s = cpu_.seg[i];
         page_.set(kSegments[i].selector, s.selector);
         page_.set(kSegments[i].base, s.base);
         page_.set(kSegments[i].limit, s.limit);
         page_.set(kSegments[i].rights, s.ar.raw);
-    }
+    });
 }
 
 namespace {

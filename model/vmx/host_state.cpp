@@ -25,6 +25,7 @@ constexpr u32 rights(u8 type, bool long_mode, bool big) {
 void Vmx::load_host_segments(bool host64) {
     constexpr Field kSelectors[] = {Field::HOST_ES_SELECTOR, Field::HOST_CS_SELECTOR, Field::HOST_SS_SELECTOR,
                                     Field::HOST_DS_SELECTOR, Field::HOST_FS_SELECTOR, Field::HOST_GS_SELECTOR};
+#pragma GCC unroll 8  // so that each field's place and size is a constant
     for (unsigned i = ES; i <= GS; ++i) {
         Segment s;
         s.selector = static_cast<u16>(page_.get(kSelectors[i]));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // VMXON, VMXOFF, VMCLEAR, VMPTRLD, VMPTRST, VMCALL in VMX root operation (SDM 33.3). gate() has been passed.
 #include "model/vmx/allowed.hpp"
+#include "model/vmx/entry_memo.hpp"
 #include "model/vmx/field_support.hpp"
 #include "model/vmx/vmx.hpp"
 
@@ -13,7 +14,10 @@ constexpr u32 kShadowBit = u32{1} << 31;  ///< shadow-VMCS indicator in a region
 
 Vmx::Vmx(const Dependencies& d)
     : cpu_(d.cpu), vmcs_(d.vmcs), ram_(d.ram), translations_(d.translations), capabilities_(d.capabilities),
-      timing_(d.timing), ledger_(d.ledger), exists_(supported_fields(d.capabilities)), layout_(*d.layout) {}
+      timing_(d.timing), ledger_(d.ledger), exists_(supported_fields(d.capabilities)), layout_(*d.layout),
+      checker_(std::make_unique<EntryChecker>()) {}
+
+Vmx::~Vmx() = default;
 
 arch::VmcsReply Vmx::transact(const arch::VmcsRequest& request) {
     const arch::VmcsReply reply = vmcs_.transact(request);

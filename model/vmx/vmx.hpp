@@ -6,6 +6,7 @@
 // Every function that takes time adds it to CpuState::cycles, from VmxTiming and from the VMCS port's replies.
 #pragma once
 #include <initializer_list>
+#include <memory>
 #include <optional>
 #include <span>
 
@@ -119,6 +120,8 @@ public:
     virtual bool write(u32 index, u64 value) = 0;
 };
 
+class EntryChecker;  // entry_memo.hpp
+
 class Vmx {
 public:
     struct Dependencies {
@@ -132,6 +135,7 @@ public:
         const arch::VmcsLayout* layout = &arch::kGenericLayout;  ///< of the pages of the port's bulk transfers
     };
     explicit Vmx(const Dependencies& dependencies);
+    ~Vmx();
 
     /// Where MSR areas find MSRs that CpuState does not hold. Without it such an entry is refused.
     void attach(MsrPort* msrs) { msrs_ = msrs; }
@@ -286,6 +290,7 @@ private:
     std::array<bool, arch::kFieldCount> exists_{};
     arch::VmcsPage page_;  ///< the current VMCS's fields as of the last VM entry or exit, in the generic layout
     const arch::VmcsLayout& layout_;
+    std::unique_ptr<EntryChecker> checker_;
     arch::VmcsPage raw_;   ///< the same in the port's layout, where that is another one
     bool current_is_shadow_ = false;  ///< bit 31 of the current VMCS's first dword, as VMPTRLD met it
     u32 abort_indicator_ = 0;

@@ -146,6 +146,7 @@ Outcome Engine::code_page(u64 va, HostPhysical& out) {
         mmu::Translation t;
         if (const Outcome o = translate(va, mmu::AccessType::Execute, user_, t); o != Outcome::Next) return o;
         c = {vpage, t.at.page().raw};
+        hot_.code_filled |= u64{1} << (va >> 12 & (engine::kCodePages - 1));
     }
     out = {c.ppage + (va & 0xfff)};
     return Outcome::Next;
@@ -156,6 +157,13 @@ Outcome Engine::find_block(Block*& out) {
     const vmx::CpuState& s = core_.state;
     const u32 m = mode_ | (single_ ? engine::mode::kSingle : 0);
     if (code64_) {
+        // As a handler's jump would find it; what stands there is in the fast path's mode, the present one.
+        Block* const j = hot_.jumps[engine::jump_slot(s.rip)];
+        if (const CodePage& c = hot_.code[s.rip >> 12 & (engine::kCodePages - 1)];
+            j->va == s.rip && !single_ && j->vpage == c.vpage && j->ppage == c.ppage) {
+            out = j;
+            return Outcome::Next;
+        }
         if (!engine::is_canonical(s.rip)) return core_.raise(13, 0);
         return look_up(s.rip, m, out);
     }

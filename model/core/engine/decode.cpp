@@ -116,7 +116,8 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
         }
         const u64 next = linear(va + offset + insn.length());
         tail.va[1] = next;
-        if (is_system(insn)) {
+        insn.system = system_handler(insn);
+        if (insn.system) {
             op.fn = system_op;
             op.imm = reinterpret_cast<u64>(keep());
             ended = true;

@@ -42,6 +42,28 @@ void multiply_register(CpuState* s, const Op* op, Hot* h) {
     VMXSIM_NEXT(s, op, h);
 }
 
+template <bool Signed, class T>
+void multiply_accumulator(CpuState* s, const Op* op, Hot* h) {
+    T low, high;
+    multiply_wide<Signed, T>(h->flags, get<T>(s, vmx::RAX * 8), get<T>(s, op->src), low, high);
+    put<T>(s, vmx::RAX * 8, low);
+    put<T>(s, vmx::RDX * 8, high);
+    VMXSIM_NEXT(s, op, h);
+}
+
+/// Dividends that fit in one register, as compilers make them; the others, and #DE, are the interpreter's.
+template <bool Signed, class T>
+void divide_accumulator(CpuState* s, const Op* op, Hot* h) {
+    using N = std::conditional_t<Signed, std::make_signed_t<T>, T>;
+    const N n = static_cast<N>(get<T>(s, vmx::RAX * 8)), d = static_cast<N>(get<T>(s, op->src));
+    const T extension = Signed && n < 0 ? static_cast<T>(~T{0}) : T{0};
+    if (get<T>(s, vmx::RDX * 8) != extension || d == 0 || (Signed && d == static_cast<N>(-1))) [[unlikely]]
+        VMXSIM_TAIL(out_of_line, s, op, h);
+    put<T>(s, vmx::RAX * 8, static_cast<T>(n / d));
+    put<T>(s, vmx::RDX * 8, static_cast<T>(n % d));
+    VMXSIM_NEXT(s, op, h);
+}
+
 template <Alu K, bool I>
 constexpr Handler kAlu[] = {alu_register<K, u8, I>, alu_register<K, u16, I>, alu_register<K, u32, I>,
                             alu_register<K, u64, I>};
@@ -75,6 +97,14 @@ Handler shift_handler(Shift op, unsigned size, bool by_cl) {
     const Handler* const row =
         by_cl ? kShiftByOp<true>[static_cast<std::size_t>(op)] : kShiftByOp<false>[static_cast<std::size_t>(op)];
     return row ? row[size] : nullptr;
+}
+
+Handler accumulator_handler(Wide2 which, unsigned size) {
+    static constexpr Handler kTable[4][2] = {{multiply_accumulator<false, u32>, multiply_accumulator<false, u64>},
+                                             {multiply_accumulator<true, u32>, multiply_accumulator<true, u64>},
+                                             {divide_accumulator<false, u32>, divide_accumulator<false, u64>},
+                                             {divide_accumulator<true, u32>, divide_accumulator<true, u64>}};
+    return size < 2 ? nullptr : kTable[static_cast<std::size_t>(which)][size - 2];
 }
 
 Handler multiply_handler(unsigned size, bool immediate) {

@@ -89,6 +89,44 @@ void pop(CpuState* s, const Op* op, Hot* h) {
     VMXSIM_NEXT(s, op, h);
 }
 
+// Two memory operands: both must be reachable at once, since one may displace the other's entry. Otherwise the
+// interpreter does the whole, instead of a retry.
+template <class T, class A, bool Timed>
+void push_memory(CpuState* s, const Op* op, Hot* h) {
+    const T rsp = static_cast<T>(get<T>(s, kRsp) - sizeof(T));
+    const u64 va = A::address(s, op, h);
+    if (!reachable<Timed, T, false>(h, va) || !reachable<Timed, T, true>(h, rsp)) [[unlikely]]
+        VMXSIM_TAIL(out_of_line, s, op, h);
+    store<T>(host<Timed>(h, rsp), load<T>(host<Timed>(h, va)));
+    put<T>(s, kRsp, rsp);
+    VMXSIM_NEXT(s, op, h);
+}
+
+/// Not with RSP as base: the address is that behind the increment.
+template <class T, class A, bool Timed>
+void pop_memory(CpuState* s, const Op* op, Hot* h) {
+    const T rsp = get<T>(s, kRsp);
+    const u64 va = A::address(s, op, h);
+    if (!reachable<Timed, T, false>(h, rsp) || !reachable<Timed, T, true>(h, va)) [[unlikely]]
+        VMXSIM_TAIL(out_of_line, s, op, h);
+    store<T>(host<Timed>(h, va), load<T>(host<Timed>(h, rsp)));
+    put<T>(s, kRsp, static_cast<T>(rsp + sizeof(T)));
+    VMXSIM_NEXT(s, op, h);
+}
+
+template <class T, class A, bool Timed>
+void call_memory(CpuState* s, const Op* op, Hot* h) {
+    const T rsp = static_cast<T>(get<T>(s, kRsp) - sizeof(T));
+    const u64 va = A::address(s, op, h);
+    if (!reachable<Timed, T, false>(h, va) || !reachable<Timed, T, true>(h, rsp)) [[unlikely]]
+        VMXSIM_TAIL(out_of_line, s, op, h);
+    const u64 target = load<T>(host<Timed>(h, va));
+    if (!valid_target<T>(target)) [[unlikely]] VMXSIM_TAIL(out_of_line, s, op, h);
+    store<T>(host<Timed>(h, rsp), static_cast<T>(op->imm));
+    put<T>(s, kRsp, rsp);
+    VMXSIM_JUMP(Timed, s, h, op, target);
+}
+
 template <class T, bool Timed>
 void leave(CpuState* s, const Op* op, Hot* h) {
     const T rbp = get<T>(s, kRbp);
@@ -103,6 +141,12 @@ template <class T, bool Timed>
 Handler table(Control which, unsigned address) {
     static constexpr Handler kJumpMemory[] = {jump_memory<T, Simple, Timed>, jump_memory<T, Indexed, Timed>,
                                               jump_memory<T, General, Timed>};
+    static constexpr Handler kCallMemory[] = {call_memory<T, Simple, Timed>, call_memory<T, Indexed, Timed>,
+                                              call_memory<T, General, Timed>};
+    static constexpr Handler kPushMemory[] = {push_memory<T, Simple, Timed>, push_memory<T, Indexed, Timed>,
+                                              push_memory<T, General, Timed>};
+    static constexpr Handler kPopMemory[] = {pop_memory<T, Simple, Timed>, pop_memory<T, Indexed, Timed>,
+                                             pop_memory<T, General, Timed>};
     switch (which) {
         case Control::Jump: return jump<Timed>;
         case Control::JumpReg: return jump_register<T, Timed>;
@@ -114,6 +158,9 @@ Handler table(Control which, unsigned address) {
         case Control::PushImm: return push<T, Timed, true>;
         case Control::Pop: return pop<T, Timed>;
         case Control::Leave: return leave<T, Timed>;
+        case Control::CallMem: return kCallMemory[address];
+        case Control::PushMem: return kPushMemory[address];
+        case Control::PopMem: return kPopMemory[address];
     }
     return nullptr;
 }

@@ -28,6 +28,17 @@ void move_store(CpuState* s, const Op* op, Hot* h) {
     VMXSIM_NEXT(s, op, h);
 }
 
+template <class T, class A, bool Timed>
+void exchange_memory(CpuState* s, const Op* op, Hot* h) {
+    const u64 va = A::address(s, op, h);
+    if (!reachable<Timed, T, true>(h, va)) [[unlikely]] VMXSIM_MISS(s, op, h, va, sizeof(T), true);
+    const u64 at = host<Timed>(h, va);
+    const T old = load<T>(at);
+    store<T>(at, get<T>(s, op->src));
+    put<T>(s, op->src, old);
+    VMXSIM_NEXT(s, op, h);
+}
+
 template <bool Sign, class From, class To>
 constexpr To widen(From v) {
     if constexpr (Sign) return static_cast<To>(extend<From>(v));
@@ -126,6 +137,18 @@ Handler move_handler(unsigned size, AluForm form, unsigned address, bool timed) 
     if (form == AluForm::RegImm) return kImmediate[size];
     const std::size_t f = form == AluForm::RegMem ? 0 : form == AluForm::MemReg ? 1 : 2;
     return timed ? kMoveBySize<true>[size][address][f] : kMoveBySize<false>[size][address][f];
+}
+
+Handler exchange_memory_handler(unsigned size, unsigned address, bool timed) {
+    static constexpr Handler kTable[2][2][3] = {
+        {{exchange_memory<u32, Simple, false>, exchange_memory<u32, Indexed, false>,
+          exchange_memory<u32, General, false>},
+         {exchange_memory<u64, Simple, false>, exchange_memory<u64, Indexed, false>,
+          exchange_memory<u64, General, false>}},
+        {{exchange_memory<u32, Simple, true>, exchange_memory<u32, Indexed, true>, exchange_memory<u32, General, true>},
+         {exchange_memory<u64, Simple, true>, exchange_memory<u64, Indexed, true>,
+          exchange_memory<u64, General, true>}}};
+    return size < 2 ? nullptr : kTable[timed][size - 2][address];
 }
 
 Handler extend_handler(bool sign, unsigned from, unsigned to, bool memory, unsigned address, bool timed) {

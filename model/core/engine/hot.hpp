@@ -80,6 +80,7 @@ struct CodePage {
     u64 vpage = kNone, ppage = 0;
 };
 inline constexpr unsigned kCodePages = 64;
+static_assert(kCodePages == 64 && memory::kLineEntries == 64, "as bits of one word");
 inline constexpr unsigned kFetchLines = 64;
 inline constexpr unsigned kJumpEntries = 1024;
 inline constexpr u64 jump_slot(u64 va) { return (va ^ va >> 8) & (kJumpEntries - 1); }
@@ -111,6 +112,7 @@ struct Hot {
     const Op* at = nullptr;
     Handler next_fn = nullptr;  ///< where there are no sibling calls
     const Op* next_op = nullptr;
+    u64 lines_filled = 0, code_filled = 0;  ///< entries of `line` and `code` filled since all were dropped, as bits
     alignas(64) std::array<CodePage, kCodePages> code{};
     std::array<u64, kFetchLines>
         fetched{};  ///< number of the last line fetched, by its low bits: most recent in its set

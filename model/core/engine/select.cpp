@@ -152,9 +152,23 @@ bool multiply(const Selection& x, Op& op) {
     return take(op, multiply_handler(size_code(x.insn.op[0].size), n == 3));
 }
 
+/// One operand, a register; the accumulator is implied.
+bool accumulator(const Selection& x, Wide2 which, Op& op) {
+    const ZydisDecodedOperand& d = x.insn.op[0];
+    if (x.insn.z.operand_count_visible != 1 || !is_register(d)) return false;
+    op.src = register_slot(d.reg.value);
+    return take(op, accumulator_handler(which, size_code(d.size)));
+}
+
 bool exchange(const Selection& x, Op& op) {
     const ZydisDecodedOperand &d = x.insn.op[0], &s = x.insn.op[1];
-    if (!is_register(d) || !is_register(s) || d.size < 32) return false;
+    if (d.size < 32) return false;
+    if (is_memory(d) || is_memory(s)) {  // either order: they mean the same
+        const ZydisDecodedOperand &m = is_memory(d) ? d : s, &r = is_memory(d) ? s : d;
+        const auto a = address(x, m, op);
+        op.src = register_slot(r.reg.value);
+        return a && take(op, exchange_memory_handler(size_code(d.size), *a, x.timed));
+    }
     op.dst = register_slot(d.reg.value);
     op.src = register_slot(s.reg.value);
     return take(op, misc_handler(d.size == 32 ? Misc::Xchg32 : Misc::Xchg64));
@@ -194,7 +208,11 @@ bool control(const Selection& x, Op& op, Tail& tail) {
         case ZYDIS_MNEMONIC_CALL:
             op.imm = x.next;
             if (is_immediate(d)) return branch(x, control_handler(Control::Call, x.code64, 0, x.timed), op, tail);
-            if (!is_register(d) || d.size != width) return false;
+            if (d.size != width) return false;
+            if (is_memory(d)) {
+                const auto a = address(x, d, op);
+                return a && pick(Control::CallMem, *a);
+            }
             op.src = register_slot(d.reg.value);
             return pick(Control::CallReg);
         case ZYDIS_MNEMONIC_RET:
@@ -205,11 +223,19 @@ bool control(const Selection& x, Op& op, Tail& tail) {
                 op.imm = d.imm.value.u;
                 return pick(Control::PushImm);
             }
-            if (!is_register(d) || d.size != width) return false;
+            if (d.size != width) return false;
+            if (is_memory(d)) {
+                const auto a = address(x, d, op);
+                return a && pick(Control::PushMem, *a);
+            }
             op.src = register_slot(d.reg.value);
             return pick(Control::Push);
         case ZYDIS_MNEMONIC_POP:
-            if (!is_register(d) || d.size != width) return false;
+            if (d.size != width) return false;
+            if (is_memory(d)) {
+                const auto a = address(x, d, op);
+                return a && op.base != vmx::RSP * 8 && pick(Control::PopMem, *a);
+            }
             op.dst = register_slot(d.reg.value);
             return pick(Control::Pop);
         case ZYDIS_MNEMONIC_LEAVE: return pick(Control::Leave);
@@ -271,7 +297,11 @@ bool specialise(const Selection& x, Op& op, Tail& tail) {
         case ZYDIS_MNEMONIC_SHL: return shift(x, Shift::Shl, op);
         case ZYDIS_MNEMONIC_SHR: return shift(x, Shift::Shr, op);
         case ZYDIS_MNEMONIC_SAR: return shift(x, Shift::Sar, op);
-        case ZYDIS_MNEMONIC_IMUL: return multiply(x, op);
+        case ZYDIS_MNEMONIC_IMUL:
+            return x.insn.z.operand_count_visible == 1 ? accumulator(x, Wide2::Imul, op) : multiply(x, op);
+        case ZYDIS_MNEMONIC_MUL: return accumulator(x, Wide2::Mul, op);
+        case ZYDIS_MNEMONIC_DIV: return accumulator(x, Wide2::Div, op);
+        case ZYDIS_MNEMONIC_IDIV: return accumulator(x, Wide2::Idiv, op);
         case ZYDIS_MNEMONIC_XCHG: return exchange(x, op);
         case ZYDIS_MNEMONIC_CDQE: return take(op, misc_handler(Misc::Cdqe));
         case ZYDIS_MNEMONIC_CWDE: return take(op, misc_handler(Misc::Cwde));

@@ -33,8 +33,13 @@ Handler cmov_handler(unsigned code, unsigned size);
 Handler multiply_handler(unsigned size, bool immediate);
 enum class Misc : u8 { Nop, Cdqe, Cwde, Cdq, Cqo, Bswap32, Bswap64, Xchg32, Xchg64, MovImm64, BitTest32, BitTest64 };
 Handler misc_handler(Misc which);
+/// XCHG with memory, 32 or 64 bits.
+Handler exchange_memory_handler(unsigned size, unsigned address, bool timed);
+/// MUL, IMUL, DIV, IDIV of the accumulator by a register of 32 or 64 bits.
+enum class Wide2 : u8 { Mul, Imul, Div, Idiv };
+Handler accumulator_handler(Wide2 which, unsigned size);
 Handler jcc_handler(unsigned code, bool timed);
-enum class Control : u8 { Jump, JumpReg, JumpMem, Call, CallReg, Ret, Push, PushImm, Pop, Leave };
+enum class Control : u8 { Jump, JumpReg, JumpMem, Call, CallReg, Ret, Push, PushImm, Pop, Leave, CallMem, PushMem, PopMem };
 /// `wide`: 64-bit stack and pointers, else 32-bit.
 Handler control_handler(Control which, bool wide, unsigned address, bool timed);
 Handler run_on_for(bool timed);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Memory by linear address: the page and line TLBs in front of the MMU and the L1D, and the slow path behind them.
 #include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "model/core/engine/engine.hpp"
 
@@ -20,7 +22,10 @@ MemoryAccess cache_kind(bool write) { return write ? MemoryAccess::Write : Memor
 }  // namespace
 
 void Engine::new_generation() {
-    for (auto& e : hot_.line) e.vline_r = e.vline_w = ~u64{0};
+    for (u64 filled = std::exchange(hot_.lines_filled, 0); filled; filled &= filled - 1) {
+        memory::LineEntry& e = hot_.line[static_cast<std::size_t>(std::countr_zero(filled))];
+        e.vline_r = e.vline_w = ~u64{0};
+    }
     // 0xfff is never a generation: kNone then matches no page.
     if (++hot_.generation == 0xfff) {
         hot_.generation = 0;
@@ -30,7 +35,8 @@ void Engine::new_generation() {
 
 void Engine::drop_all() {
     new_generation();
-    hot_.code.fill({});
+    for (u64 filled = std::exchange(hot_.code_filled, 0); filled; filled &= filled - 1)
+        hot_.code[static_cast<std::size_t>(std::countr_zero(filled))] = {};
 }
 
 void Engine::drop_page(GuestVirtual page) {
@@ -107,6 +113,7 @@ Engine::Reach Engine::reach(u64 va, unsigned bytes, bool write) {
     if (timed_) {
         core_.state.cycles += core_.caches().access(at, cache_kind(write)).raw;
         memory::LineEntry& l = hot_.line[va >> 6 & (memory::kLineEntries - 1)];
+        hot_.lines_filled |= u64{1} << (va >> 6 & (memory::kLineEntries - 1));
         l.vline_r = va & ~u64{63};
         l.vline_w = e.tag_w == tag ? l.vline_r : ~u64{0};
         l.host_addend = e.host_addend;

@@ -5,8 +5,6 @@
 
 namespace vmxsim::core {
 
-using Handler = Outcome (*)(Core& core, const Insn& insn);
-
 // control_registers.cpp
 Outcome mov_to_cr(Core& core, const Insn& insn);
 Outcome mov_from_cr(Core& core, const Insn& insn);

@@ -18,14 +18,14 @@ struct Row {
 };
 
 constexpr Row kRows[] = {
+    {ZYDIS_MNEMONIC_VMREAD, VmxInstruction::Vmread, ExitReason::VMREAD},
+    {ZYDIS_MNEMONIC_VMWRITE, VmxInstruction::Vmwrite, ExitReason::VMWRITE},
+    {ZYDIS_MNEMONIC_VMRESUME, VmxInstruction::Vmresume, ExitReason::VMRESUME},
     {ZYDIS_MNEMONIC_VMCALL, VmxInstruction::Vmcall, ExitReason::VMCALL},
     {ZYDIS_MNEMONIC_VMCLEAR, VmxInstruction::Vmclear, ExitReason::VMCLEAR},
     {ZYDIS_MNEMONIC_VMLAUNCH, VmxInstruction::Vmlaunch, ExitReason::VMLAUNCH},
     {ZYDIS_MNEMONIC_VMPTRLD, VmxInstruction::Vmptrld, ExitReason::VMPTRLD},
     {ZYDIS_MNEMONIC_VMPTRST, VmxInstruction::Vmptrst, ExitReason::VMPTRST},
-    {ZYDIS_MNEMONIC_VMREAD, VmxInstruction::Vmread, ExitReason::VMREAD},
-    {ZYDIS_MNEMONIC_VMRESUME, VmxInstruction::Vmresume, ExitReason::VMRESUME},
-    {ZYDIS_MNEMONIC_VMWRITE, VmxInstruction::Vmwrite, ExitReason::VMWRITE},
     {ZYDIS_MNEMONIC_VMXOFF, VmxInstruction::Vmxoff, ExitReason::VMXOFF},
     {ZYDIS_MNEMONIC_VMXON, VmxInstruction::Vmxon, ExitReason::VMXON},
     {ZYDIS_MNEMONIC_INVEPT, VmxInstruction::Invept, ExitReason::INVEPT},
