@@ -15,7 +15,8 @@ using vmx::ActivityState;
 namespace {
 
 constexpr u64 kSingleStep = u64{1} << 14;   ///< DR6.BS, and the same bit of pending debug exceptions
-constexpr u64 kPendingTraps = kSingleStep | 0xf;
+constexpr u64 kTaskSwitch = u64{1} << 15;   ///< DR6.BT: the T flag of a new TSS
+constexpr u64 kPendingTraps = kSingleStep | kTaskSwitch | 0xf;
 constexpr u32 kShadows = vmx::blocking::STI | vmx::blocking::MOV_SS;
 
 }  // namespace

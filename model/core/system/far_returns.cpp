@@ -4,6 +4,7 @@
 
 #include "model/core/segments.hpp"
 #include "model/core/system/handlers.hpp"
+#include "model/core/task_switch.hpp"
 
 namespace vmxsim::core {
 
@@ -102,15 +103,16 @@ Outcome iret_real(Core& core, unsigned width) {
     return arrive(core, frame[0], core.params().serialize);
 }
 
-/// IRET with NT set returns to the task that the TSS's link names. In VMX non-root operation that is an exit.
-/// Limitation: task switches are not modelled; outside non-root operation this is #GP(0), as in IA-32e mode.
+/// IRET with NT set returns to the task that the TSS's link names. In VMX non-root operation that is an exit; in IA-32e
+/// mode #GP(0).
 Outcome iret_task(Core& core, const Insn& insn) {
     if (!core.state.long_mode()) {
         u16 link = 0;
         VMXSIM_TRY(core.read_system(system_address(core, core.state.seg[TR].base), &link, 2));
-        constexpr unsigned kIret = 1;
         ExitInfo exit;
-        if (core.vmx().intercept_task_switch(link, kIret, exit)) return exit_with(core, insn, exit);
+        if (core.vmx().intercept_task_switch(link, static_cast<unsigned>(TaskSource::Iret), exit))
+            return exit_with(core, insn, exit);
+        return switch_task_by_instruction(core, link, TaskSource::Iret, next_rip(core, insn));
     }
     return core.raise(vector::GP, 0);
 }
