@@ -26,7 +26,7 @@ u64 pushed_flags(const CpuState& state, const Event& e, bool injected) {
     if (injected) return state.rflags;
     const u64 flags = state.rflags;
     if (is_software(e)) return flags & ~rflags::RF;
-    const bool fault = e.type == EventType::HardwareException && e.vector != vector::DB && e.vector != vector::DF;
+    const bool fault = e.type == EventType::HardwareException && (e.vector != vector::DB || e.is_fault) && e.vector != vector::DF;
     return fault ? flags | rflags::RF : flags;
 }
 

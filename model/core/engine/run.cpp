@@ -2,6 +2,7 @@
 // The run loop: what happens between blocks.
 #include <algorithm>
 
+#include "model/core/breakpoints.hpp"
 #include "model/core/engine/handler.hpp"
 #include "model/core/engine/engine.hpp"
 #include "model/core/system.hpp"
@@ -124,6 +125,26 @@ bool Engine::pending_events() {
     return false;
 }
 
+/// An instruction breakpoint at RIP: a fault, which RF and the shadow of MOV SS hold off (SDM 18.3.1.1).
+bool Engine::instruction_breakpoint() {
+    vmx::CpuState& s = core_.state;
+    if (s.rflags & vmx::rflags::RF || s.blocking & vmx::blocking::MOV_SS) return false;
+    const u64 at = code64_ ? s.rip : (s.seg[vmx::CS].base + s.rip) & 0xffffffff;
+    const u64 met = instruction_breakpoints(s, at);
+    if (!met) return false;
+    core_.raise(1);
+    core_.fault().dr6 = met;
+    core_.fault().is_fault = true;
+    finish_event(Outcome::Fault);
+    return true;
+}
+
+/// Alignment is checked at CPL 3 where software wants it (SDM 6.15, interrupt 17).
+bool Engine::alignment_checked() const {
+    const vmx::CpuState& s = core_.state;
+    return (s.rflags & vmx::rflags::AC) && (s.cr0 & vmx::cr0::AM) && s.cpl() == 3 && s.protected_mode();
+}
+
 /// Behind an instruction of single steps: STI's and MOV SS's shadows end, TF traps.
 void Engine::after_single(u32 shadow, bool trap) {
     core_.state.blocking &= ~shadow;
@@ -163,7 +184,13 @@ StopReason Engine::run(u64 until) {
             }
             if (core_.vmx_ && s.vmx.non_root) limit = std::min(limit, core_.vmx().timer_deadline());
         }
+        // Breakpoints, alignment checks and RF need each instruction by itself, in the interpreter.
+        watch_ = breakpoints_armed(s);
+        aligned_ = alignment_checked();
+        const bool resumed = s.rflags & vmx::rflags::RF;
+        single = single || watch_ || aligned_ || resumed;
         single_ = single;
+        if (watch_ && instruction_breakpoint()) { link = false; continue; }
 
         Block* b = nullptr;
         const u64 flushes = flushes_;
@@ -182,6 +209,9 @@ StopReason Engine::run(u64 until) {
         const u32 shadow = s.blocking & kShadows;
         const bool trap = s.rflags & vmx::rflags::TF, in_guest = s.vmx.non_root;
         hot_.until = single ? 0 : limit;
+        // RF is clear behind the instruction, unless that loads it; one that does not complete finds it again.
+        if (resumed) s.rflags &= ~vmx::rflags::RF;
+        const u64 pending = s.pending_debug;
         enter(b);
 
         Outcome outcome = Outcome::Next;
@@ -202,6 +232,8 @@ StopReason Engine::run(u64 until) {
             }
         }
         const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit;
+        if (resumed && (!completed || outcome == Outcome::Repeat)) s.rflags |= vmx::rflags::RF;
+        if (watch_ && !completed) s.pending_debug = pending;  // data breakpoints of what did not happen
         // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a
         // trap.
         if (single && completed && s.vmx.non_root == in_guest)

@@ -90,11 +90,19 @@ void set_flags(CpuState& state, u64 value, u64 mask) { state.rflags = (state.rfl
 
 Outcome iret_real(Core& core, unsigned width) {
     CpuState& state = core.state;
-    if (state.v8086() && (state.rflags & rflags::IOPL) != rflags::IOPL) return core.raise(vector::GP, 0);
+    // Virtual-8086 mode below IOPL 3: with CR4.VME the 16-bit form changes VIF in place of IF (SDM 21.4).
+    const bool is_virtual = state.v8086() && (state.rflags & rflags::IOPL) != rflags::IOPL;
+    if (is_virtual && (!(state.cr4 & cr4::VME) || width != 2)) return core.raise(vector::GP, 0);
     std::array<u64, 3> frame{};
     VMXSIM_TRY(peek_stack(core, 0, width, frame));
     if (frame[0] > 0xffff) return core.raise(vector::GP, 0);
-    const u64 mask = iret_flags_mask(state, width);
+    u64 mask = iret_flags_mask(state, width);
+    if (is_virtual) {
+        const bool enables = frame[2] & rflags::IF;
+        if ((frame[2] & rflags::TF) || (enables && (state.rflags & rflags::VIP))) return core.raise(vector::GP, 0);
+        mask &= ~rflags::IF;
+        state.rflags = (state.rflags & ~rflags::VIF) | (enables ? rflags::VIF : 0);
+    }
     Stack stack = current_stack(core);
     stack.pointer += 3u * width;
     set_stack_pointer(core, stack);
