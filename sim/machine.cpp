@@ -7,6 +7,7 @@
 #include "model/core/core_module.hpp"
 #include "model/devices/debug_exit.hpp"
 #include "model/devices/fw_cfg.hpp"
+#include "model/devices/platform.hpp"
 #include "model/devices/serial.hpp"
 #include "model/memory/memory_module.hpp"
 #include "model/vmcs_cache/module.hpp"
@@ -20,6 +21,7 @@ namespace {
 
 /// Where L1's physical address 0 lies under the nested unit. Never 0, so that a forgotten translation shows at once.
 constexpr HostPhysical kL1Base{u64{1} << 30};
+constexpr unsigned kCom1Irq = 4;
 
 /// Simulated time of one cycle. SystemC counts picoseconds, so it is rounded; cycles, not sc_time, are what is reported.
 sc_core::sc_time period_of(u64 frequency_mhz) {
@@ -65,11 +67,13 @@ public:
           ram_(image_base_.raw + config.memory_bytes),
           caches_(config.profile.caches),
           mmu_(config.profile.mmu, ram_, caches_),
-          serial_([this](char c) { put(c); }),
+          serial_([this](char c) { put(c); }, devices::Serial::kCom1,
+                  [this](bool high) { if (platform_) platform_->set_irq(kCom1Irq, high); }),
           debug_exit_([this](int status) {
               result_.debug_exit = static_cast<u32>(status) >> 1;
               core_.request_stop(core::StopReason::DebugExit);
           }),
+          shutdown_port_([this] { core_.request_stop(core::StopReason::PowerOff); }),
           fw_cfg_(config.memory_bytes, 1),
           core_({mmu_, ram_, caches_, io_, config.profile.core, config.profile.cpuid, config.profile.capabilities, ledger_},
                 config.timing),
@@ -83,6 +87,8 @@ public:
         io_.attach(serial_.first(), serial_.last(), serial_);
         io_.attach(devices::DebugExit::kFirst, devices::DebugExit::kLast, debug_exit_);
         io_.attach(devices::FwCfg::kSelector, devices::FwCfg::kData, fw_cfg_);
+        io_.attach(devices::ShutdownPort::kPort, devices::ShutdownPort::kPort, shutdown_port_);
+        if (config.l0 == L0Mode::None) attach_platform();
         lines_.socket.bind(memory_.socket);
         vmcs_port_.socket.bind(vmcs_target_->socket);
         core_.attach(vmx_);
@@ -94,6 +100,20 @@ public:
             agent_ = std::make_unique<nested::TlmRootAgent>("agent", *unit_);
             agent_->socket.bind(unit_module_->exits);
         }
+    }
+
+    /// The PC around the bare machine. Under the nested unit, L0 has no interrupts to give yet.
+    void attach_platform() {
+        platform_ = std::make_unique<devices::Platform>(
+            core_.state.cycles,
+            devices::Platform::Settings{.cycle_hz = config_.profile.cpu.frequency_mhz * 1'000'000,
+                                        .ram_bytes = config_.memory_bytes,
+                                        .reset = [this] { core_.request_stop(core::StopReason::Reset); },
+                                        .power_off = [this] { core_.request_stop(core::StopReason::PowerOff); }});
+        platform_->attach_to(io_);
+        platform_->attach_to(mmio_);
+        core_.attach(*platform_);
+        core_.attach(mmio_);
     }
 
     RunResult run() {
@@ -161,7 +181,10 @@ private:
     devices::IoBus io_;
     devices::Serial serial_;
     devices::DebugExit debug_exit_;
+    devices::ShutdownPort shutdown_port_;
     devices::FwCfg fw_cfg_;
+    devices::MmioBus mmio_;
+    std::unique_ptr<devices::Platform> platform_;  ///< on the bare machine
     core::Core core_;
     memory::MemoryModule memory_;
     memory::TlmLineMemory lines_;

@@ -48,7 +48,7 @@ int exit_status(const RunResult& result, bool boot) {
         if (!boot && *result.debug_exit == 0) return 0;
         return static_cast<int>((*result.debug_exit << 1 | 1) & 0xff);  // a process's status has eight bits
     }
-    return 3;
+    return result.stop == core::StopReason::PowerOff && boot ? 0 : 3;
 }
 
 std::string ending(const RunResult& result) {
@@ -62,6 +62,10 @@ std::string ending(const RunResult& result) {
             return "the run reached --max-cycles";
         case StopReason::Halted:
             return "the processor halted and nothing can wake it";
+        case StopReason::PowerOff:
+            return "the guest switched the machine off";
+        case StopReason::Reset:
+            return "the guest reset the machine";
         case StopReason::Shutdown:
             return "the processor shut down (triple fault)";
         case StopReason::VmxAbort:

@@ -7,10 +7,12 @@
 #include <span>
 #include <string>
 
+#include "model/arch/interrupt_port.hpp"
 #include "model/arch/param.hpp"
 #include "model/core/cpuid.hpp"
 #include "model/core/outcome.hpp"
 #include "model/devices/io_bus.hpp"
+#include "model/devices/mmio_bus.hpp"
 #include "model/memory/cache_hierarchy.hpp"
 #include "model/memory/physical_memory.hpp"
 #include "model/mmu/mmu.hpp"
@@ -39,6 +41,8 @@ enum class StopReason : u8 {
     Budget,       ///< the cycles asked for have passed
     DebugExit,    ///< a device ended the run (Core::request_stop)
     Halted,       ///< HLT with nothing that could wake the processor
+    PowerOff,     ///< the guest switched the machine off
+    Reset,        ///< the guest reset the machine
     Shutdown,     ///< triple fault outside VMX
     VmxAbort,
     AgentStopped, ///< the nested unit ended the run
@@ -91,6 +95,13 @@ public:
     }
     /// Software of VMX root mode that is not code (the nested unit). Null: the image is in root mode.
     void attach(vmx::RootAgent* agent) { agent_ = agent; }
+    /// What interrupts this processor, and its local APIC. Without it there are no interrupts from outside.
+    void attach(arch::InterruptPort& port) {
+        interrupts_ = &port;
+        lines_ = &port.lines();
+    }
+    /// Devices in physical memory. Without it there is RAM alone.
+    void attach(devices::MmioBus& mmio) { mmio_ = &mmio; }
 
     vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
     SystemState system;
@@ -106,7 +117,11 @@ public:
 
     // ---- For the parts of the core (engine/, system/, events): not for users of the core.
     vmx::Vmx& vmx() { return *vmx_; }
+    const vmx::Vmx& vmx() const { return *vmx_; }
     vmx::RootAgent* agent() { return agent_; }
+    arch::InterruptPort* interrupts() const { return interrupts_; }
+    const arch::InterruptLines& lines() const { return *lines_; }
+    const devices::MmioBus& mmio() const { return *mmio_; }
     mmu::Mmu& mmu() { return mmu_; }
     memory::PhysicalMemory& ram() { return ram_; }
     memory::CacheHierarchy& caches() { return caches_; }
@@ -174,6 +189,11 @@ private:
     TimingLevel timing_;
     vmx::Vmx* vmx_ = nullptr;
     vmx::RootAgent* agent_ = nullptr;
+    arch::InterruptPort* interrupts_ = nullptr;
+    arch::InterruptLines no_lines_{};
+    const arch::InterruptLines* lines_ = &no_lines_;
+    devices::MmioBus no_mmio_{};
+    devices::MmioBus* mmio_ = &no_mmio_;
     StopReason stop_ = StopReason::None;
     vmx::Event fault_{};
     vmx::ExitInfo exit_{};

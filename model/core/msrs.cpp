@@ -2,6 +2,7 @@
 // Model-specific registers (SDM volume 4). What is not listed here does not exist: #GP(0).
 #include "model/arch/msrs.hpp"
 
+#include "model/core/engine/engine.hpp"
 #include "model/core/system/handlers.hpp"
 
 namespace vmxsim::core {
@@ -98,6 +99,12 @@ bool vmx_capability_exists(const Core& core, u32 index) {
     }
 }
 
+/// Kept by the local APIC where there is one: APIC base, TSC deadline, x2APIC registers.
+bool belongs_to_apic(u32 index) {
+    constexpr u32 kTscDeadline = 0x6e0, kX2ApicFirst = 0x800, kX2ApicLast = 0x8ff;
+    return index == msr::APIC_BASE || index == kTscDeadline || (index >= kX2ApicFirst && index <= kX2ApicLast);
+}
+
 bool has_perfmon2(const Core& core) {
     return core.cpuid().max_basic() >= 10 && (core.cpuid().find(10, 0).eax & 0xff) >= 2;
 }
@@ -119,6 +126,7 @@ bool write_efer(Core& core, u64 value) {
 
 bool read_msr(Core& core, u32 index, u64& value) {
     CpuState& state = core.state;
+    if (core.interrupts() && belongs_to_apic(index)) return core.interrupts()->read_msr(index, value);
     if (const u64* address = address_register(state, index)) return value = *address, true;
     if (const u64* range = mtrr(core, index)) return value = *range, has_mtrrs(core);
     if (index >= msr::VMX_FIRST && index <= msr::VMX_LAST)
@@ -179,6 +187,14 @@ bool read_msr(Core& core, u32 index, u64& value) {
 
 bool write_msr(Core& core, u32 index, u64 value) {
     CpuState& state = core.state;
+    if (core.interrupts() && belongs_to_apic(index)) {
+        if (!core.interrupts()->write_msr(index, value)) return false;
+        if (index == msr::APIC_BASE) {
+            state.apic_base = value;
+            core.engine().drop_all();  // another page may be the APIC's now
+        }
+        return true;
+    }
     if (u64* address = address_register(state, index)) return canonical(core, value) ? (*address = value, true) : false;
     if (u64* range = mtrr(core, index))
         return has_mtrrs(core) && mtrr_value_ok(core, index, value) ? (*range = value, true) : false;
@@ -186,9 +202,11 @@ bool write_msr(Core& core, u32 index, u64 value) {
         // A write to either changes both alike (SDM 18.17.3).
         case msr::TSC:
             state.tsc_adjust = value - state.cycles;
+            if (core.interrupts()) core.interrupts()->tsc_adjusted(state.tsc_adjust);
             return true;
         case msr::TSC_ADJUST:
             state.tsc_adjust = value;
+            if (core.interrupts()) core.interrupts()->tsc_adjusted(value);
             return true;
         case msr::APIC_BASE: {
             const u64 address = ((u64{1} << core.capabilities().physical_address_bits) - 1) & ~u64{0xfff};

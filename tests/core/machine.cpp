@@ -57,12 +57,12 @@ core::CpuidTable profile() {
 
 }  // namespace
 
-Machine::Machine()
+Machine::Machine(bool with_echo)
     : cpuid(profile()),
       capabilities(everything()),
       core({mmu, ram, caches, io, params, cpuid, capabilities, ledger}, core::TimingLevel::Interval),
       vmx({core.state, vmcs, ram, mmu, capabilities, timing, ledger}) {
-    io.attach(0x60, 0x7f, echo);
+    if (with_echo) io.attach(0x60, 0x7f, echo);
     core.attach(vmx);
     core.state.feature_control = 5;
     // Identity paging: PML4, PDPT, page directory of 2-MiB user pages.

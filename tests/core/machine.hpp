@@ -46,7 +46,7 @@ inline constexpr u64 kGdt = 0x1000, kIdt = 0x2000, kTssBase = 0x4000, kPages = 0
                      kStack = 0x30000, kInnerStack = 0x38000, kData = 0x40000, kRamBytes = 0x400000;
 
 struct Machine {
-    Machine();
+    explicit Machine(bool with_echo = true);  ///< the echo device at ports 60H to 7FH
 
     // Modes. Each leaves flat segments of that privilege, the stack at kStack, the code at kCode.
     void real();

@@ -89,6 +89,9 @@ private:
     void sync_in() { hot_.flags.set(core_.state.rflags); }
     Outcome run_system(const engine::Op& op);
     bool pending_events();
+    bool external_event();
+    bool due();
+    bool wait(u64 until);
     void after_single(u32 shadow, bool trap);
     bool instruction_breakpoint();
     bool alignment_checked() const;

@@ -5,6 +5,7 @@
 #include "model/core/breakpoints.hpp"
 #include "model/core/engine/handler.hpp"
 #include "model/core/engine/engine.hpp"
+#include "model/core/interrupts.hpp"
 #include "model/core/system.hpp"
 
 namespace vmxsim::core {
@@ -107,7 +108,9 @@ bool Engine::pending_events() {
     if (s.vmx.non_root && core_.vmx_ && (core_.vmx().boundaries_matter() || s.cycles >= core_.vmx().timer_deadline())) {
         vmx::ExitInfo info;
         sync_out();
-        if (core_.vmx().pending_exit(info)) {
+        // An NMI goes before an interrupt window (SDM 28.2); the question has changed nothing then.
+        const bool due = core_.vmx().pending_exit(info);
+        if (due && !(info.reason == arch::ExitReason::INTERRUPT_WINDOW && nmi_deliverable(core_))) {
             core_.exit_info() = info;
             finish_event(Outcome::VmExit);
             return true;
@@ -145,6 +148,47 @@ bool Engine::alignment_checked() const {
     return (s.rflags & vmx::rflags::AC) && (s.cr0 & vmx::cr0::AM) && s.cpl() == 3 && s.protected_mode();
 }
 
+/// Interrupts from outside, of the lowest priority at a boundary but for INIT. True: something was taken.
+bool Engine::external_event() {
+    if (!core_.lines().any()) return false;
+    vmx::CpuState& s = core_.state;
+    const bool halted = s.activity != ActivityState::Active;
+    vmx::Event event;
+    if (!next_interrupt(core_, event)) return false;
+    if (halted) core_.spend(core_.params().hlt_wake);
+    sync_out();
+    core_.deliver(event);
+    context_changed();
+    sync_in();
+    return true;
+}
+
+/// All that may be due, in the order of priority (SDM 6.9).
+bool Engine::due() {
+    if (core_.state.cycles >= core_.lines().deadline) core_.interrupts()->advance();
+    if (core_.lines().init) [[unlikely]] {
+        sync_out();
+        const bool exits = take_init(core_), taken = !core_.lines().init;
+        sync_in();
+        if (exits) finish_event(Outcome::VmExit);
+        if (taken) return true;
+    }
+    return pending_events() || external_event();
+}
+
+/// A processor that executes nothing: time passes up to what can wake it. False: the run ends.
+bool Engine::wait(u64 until) {
+    vmx::CpuState& s = core_.state;
+    if (s.activity == ActivityState::Shutdown && !s.vmx.non_root) { core_.stop_ = StopReason::Shutdown; return false; }
+    if (s.cycles < until && due()) return core_.stop_ == StopReason::None;
+    u64 wake = s.vmx.non_root && core_.vmx_ ? core_.vmx().timer_deadline() : ~u64{0};
+    if (can_wake(core_)) wake = std::min(wake, core_.lines().deadline);
+    if (wake == ~u64{0}) core_.stop_ = s.activity == ActivityState::Shutdown ? StopReason::Shutdown : StopReason::Halted;
+    else if (s.cycles >= until) core_.stop_ = StopReason::Budget;
+    else s.cycles = std::max(s.cycles, std::min(wake, until));
+    return core_.stop_ == StopReason::None;
+}
+
 /// Behind an instruction of single steps: STI's and MOV SS's shadows end, TF traps.
 void Engine::after_single(u32 shadow, bool trap) {
     core_.state.blocking &= ~shadow;
@@ -162,20 +206,16 @@ StopReason Engine::run(u64 until) {
         if (core_.stop_ != StopReason::None) break;
         if (s.activity != ActivityState::Active) [[unlikely]] {
             link = false;
-            if (s.activity == ActivityState::Shutdown) { core_.stop_ = StopReason::Shutdown; break; }
-            // What wakes a halted processor here is the VMX-preemption timer alone.
-            const u64 deadline = s.vmx.non_root && core_.vmx_ ? core_.vmx().timer_deadline() : ~u64{0};
-            if (deadline != ~u64{0}) s.cycles = std::max(s.cycles, std::min(deadline, until));
-            if (s.cycles < until || s.cycles >= deadline)
-                if (pending_events()) continue;
-            if (deadline == ~u64{0}) { core_.stop_ = StopReason::Halted; break; }
-            core_.stop_ = StopReason::Budget;
-            break;
+            if (!wait(until)) break;
+            continue;
         }
         if (s.cycles >= until) { core_.stop_ = StopReason::Budget; break; }
 
         // Work at this boundary, and whether there is some at the next one.
-        u64 limit = until;
+        const arch::InterruptLines& lines = core_.lines();
+        if (lines.any() || s.cycles >= lines.deadline) [[unlikely]]
+            if (due()) { link = false; continue; }
+        u64 limit = std::min(until, lines.deadline);
         bool single = (s.blocking & kShadows) || (s.rflags & vmx::rflags::TF);
         if (s.pending_debug || (s.vmx.non_root && core_.vmx_)) [[unlikely]] {
             if (s.pending_debug || core_.vmx().boundaries_matter() || s.cycles >= core_.vmx().timer_deadline()) {

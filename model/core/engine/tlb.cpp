@@ -85,6 +85,7 @@ Outcome Engine::data_page(u64 va, bool write, bool user, HostPhysical& out) {
         return o;
     out = t.at;
     if (user != user_ || !core_.ram().contains(t.at.page(), 4096)) return Outcome::Next;
+    if (t.at.raw >= core_.mmio().lowest() && core_.mmio().claims(t.at)) return Outcome::Next;
     e.tag_r = tag;
     // Stores to decoded code must be seen: no store tag.
     e.tag_w = t.writable && !core_.ram().is_code(t.at) ? tag : PageEntry::kNone;
@@ -129,10 +130,18 @@ Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool u
     if (watch_) [[unlikely]] note_breakpoints(core_.state, data_breakpoints(core_.state, va, bytes, write));
     const unsigned size[2] = {first, bytes - first};
     for (unsigned i = 0; i < 2 && size[i]; ++i) {
+        u8* const bytes_here = data + (i ? first : 0);
+        if (at[i].raw >= core_.mmio().lowest() && core_.mmio().claims(at[i])) [[unlikely]] {
+            core_.spend(core_.params().io);  // uncached: as an access to a port
+            if (kind == MemoryKind::Write) core_.mmio().write(at[i], bytes_here, size[i]);
+            else core_.mmio().read(at[i], bytes_here, size[i]);
+            hot_.until = 0;  // a device may have moved its deadline or raised an interrupt: look behind this block
+            continue;
+        }
         if (timed_)
             for (u64 line = at[i].line().raw; line < at[i].raw + size[i]; line += 64)
                 core_.state.cycles += core_.caches().access({line}, cache_kind(write)).raw;
-        const std::span<u8> part{data + (i ? first : 0), size[i]};
+        const std::span<u8> part{bytes_here, size[i]};
         if (kind == MemoryKind::Write)
             core_.ram().write_block(at[i], part);
         else

@@ -195,6 +195,7 @@ Outcome mov_to_cr(Core& core, const Insn& insn) {
                 }
             } else {
                 core.state.cr8 = value;
+                if (core.interrupts()) core.interrupts()->set_task_priority(static_cast<u8>(value << 4));
             }
     }
     return jump_next(core, insn);
@@ -223,7 +224,8 @@ Outcome mov_from_cr(Core& core, const Insn& insn) {
             value = core.vmx().visible_cr4();
             break;
         case 8:
-            value = core.vmx().virtual_cr8().value_or(core.state.cr8);
+            value = core.vmx().virtual_cr8().value_or(
+                core.interrupts() ? core.interrupts()->task_priority() >> 4u : core.state.cr8);
             break;
         default:
             return core.raise(vector::UD);
