@@ -10,6 +10,7 @@
 #include "model/arch/interrupt_port.hpp"
 #include "model/arch/param.hpp"
 #include "model/core/cpuid.hpp"
+#include "model/core/fpu_state.hpp"
 #include "model/core/outcome.hpp"
 #include "model/devices/io_bus.hpp"
 #include "model/devices/mmio_bus.hpp"
@@ -28,6 +29,7 @@ class Engine;    // core/engine/engine.hpp
 struct CoreParams {
     u64 issue_width = 4;        ///< simple instructions a cycle
     u64 mul = 3, div = 20;      ///< beyond the issue slot
+    u64 vector = 3, x87 = 3;    ///< beyond the issue slot
     u64 cpuid = 100, rdtsc = 24, rdmsr = 60, wrmsr = 60, mov_cr = 20, io = 200, hlt_wake = 0, lock = 20, far_transfer = 60;
     u64 string_element = 1;     ///< each element of a string instruction
     u64 serialize = 10;         ///< IRET, segment loads and others that drain the pipeline
@@ -105,6 +107,7 @@ public:
 
     vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
     SystemState system;
+    FpuState fpu;
 
     /// Runs until at least `until` cycles (CpuState::cycles) or a stop. Exact: the same inputs stop at the same cycle.
     StopReason run(u64 until);

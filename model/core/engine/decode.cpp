@@ -6,6 +6,7 @@
 
 #include "model/core/engine/engine.hpp"
 #include "model/core/engine/select.hpp"
+#include "model/core/fpu.hpp"
 #include "model/core/operand.hpp"
 #include "model/core/system.hpp"
 
@@ -57,7 +58,7 @@ u64 Engine::static_latency(const Insn& insn) const {
         case ZYDIS_MNEMONIC_DIV: case ZYDIS_MNEMONIC_IDIV: case ZYDIS_MNEMONIC_AAM: cycles = p.div; break;
         case ZYDIS_MNEMONIC_XCHG: if (is_memory(insn.op[0]) || is_memory(insn.op[1])) cycles = p.lock; break;
         case ZYDIS_MNEMONIC_MFENCE: cycles = p.lock; break;
-        default: break;
+        default: cycles = fpu_latency(insn, p); break;
     }
     if (insn.z.attributes & ZYDIS_ATTRIB_HAS_LOCK) cycles = p.lock;
     return cycles;

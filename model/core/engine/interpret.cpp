@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/core/engine/interpret.hpp"
 
+#include "model/core/fpu.hpp"
+
 namespace vmxsim::core::engine {
 
 u8 register_slot(ZydisRegister reg) {
@@ -63,6 +65,13 @@ Outcome Interpreter::read_for_update(unsigned n, unsigned bytes, Place& p, u64& 
 Outcome interpret(Core& core, Engine& engine, const Insn& insn) {
     const Interpreter x{core, engine, insn};
     bool known = true;
+    if (is_fpu(insn)) {
+        u64 flags = x.f.get();
+        bool changes_flags = false;
+        const Outcome o = execute_fpu(core, insn, flags, changes_flags);
+        if (o == Outcome::Next && changes_flags) x.f.set(flags);
+        return o;
+    }
     Outcome o = x.data(known);
     if (!known) known = true, o = x.arithmetic(known);
     if (!known) known = true, o = x.bits(known);

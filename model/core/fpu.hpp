@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+// x87, MMX and SSE instructions. They run outside the fast path; the host processor computes their results, with the
+// guest's control and status words loaded, so that rounding, NaNs and flags are a processor's own.
+// Not here: AVX, 3DNow!, SSE4A. They raise #UD.
+#pragma once
+#include "model/core/core.hpp"
+#include "model/core/insn.hpp"
+
+namespace vmxsim::core {
+
+namespace vector {
+inline constexpr u8 NM = 7, MF = 16, AC = 17, XM = 19;
+}
+
+/// Instruction sets as CPUID leaf 1 offers them.
+namespace offers {
+inline constexpr u32 X87 = 1, MMX = 2, FXSR = 4, SSE = 8, SSE2 = 16, SSE3 = 32, SSSE3 = 64, SSE41 = 128, SSE42 = 256,
+                     XSAVE = 512;
+}
+u32 fpu_offers(const CpuidTable& cpuid);
+
+/// True: execute_fpu() knows it.
+bool is_fpu(const Insn& insn);
+/// `flags`: the arithmetic flags, in; and out where `changes_flags`.
+Outcome execute_fpu(Core& core, const Insn& insn, u64& flags, bool& changes_flags);
+/// Cycles beyond the issue slot.
+u64 fpu_latency(const Insn& insn, const CoreParams& params);
+
+}  // namespace vmxsim::core
