@@ -14,6 +14,7 @@
 #include "nested/unit_module.hpp"
 #include "rtl/adapter.hpp"
 #include "rtl/lockstep.hpp"
+#include "sim/firmware/acpi.hpp"
 #include "sim/loader.hpp"
 
 namespace vmxsim::sim {
@@ -22,6 +23,20 @@ namespace {
 /// Where L1's physical address 0 lies under the nested unit. Never 0, so that a forgotten translation shows at once.
 constexpr HostPhysical kL1Base{u64{1} << 30};
 constexpr unsigned kCom1Irq = 4;
+constexpr unsigned kCpuidApic = 9, kCpuidX2Apic = 21, kCpuidTscDeadline = 24;
+
+/// What CPUID offers with the platform around the processor. Under the nested unit there is no local APIC yet.
+core::CpuidTable cpuid_of(const MachineConfig& c) {
+    core::CpuidTable table = c.profile.cpuid;
+    if (c.l0 == L0Mode::Unit) return table;
+    const CpuParams& cpu = c.profile.cpu;
+    for (core::CpuidLeaf& leaf : table.leaves) {
+        if (leaf.leaf != 1) continue;
+        leaf.edx |= 1u << kCpuidApic;
+        leaf.ecx |= static_cast<u32>(cpu.x2apic << kCpuidX2Apic | cpu.tsc_deadline << kCpuidTscDeadline);
+    }
+    return table;
+}
 
 /// Simulated time of one cycle. SystemC counts picoseconds, so it is rounded; cycles, not sc_time, are what is reported.
 sc_core::sc_time period_of(u64 frequency_mhz) {
@@ -62,6 +77,7 @@ public:
     Machine(const sc_core::sc_module_name& name, const MachineConfig& config)
         : sc_module(name),
           config_(config),
+          cpuid_table_(cpuid_of(config)),
           period_(period_of(config.profile.cpu.frequency_mhz)),
           image_base_(config.l0 == L0Mode::Unit ? kL1Base : HostPhysical{0}),
           ram_(image_base_.raw + config.memory_bytes),
@@ -75,14 +91,14 @@ public:
           }),
           shutdown_port_([this] { core_.request_stop(core::StopReason::PowerOff); }),
           fw_cfg_(config.memory_bytes, 1),
-          core_({mmu_, ram_, caches_, io_, config.profile.core, config.profile.cpuid, config.profile.capabilities, ledger_},
+          core_({mmu_, ram_, caches_, io_, config.profile.core, cpuid_table_, config.profile.capabilities, ledger_},
                 config.timing),
           memory_("memory", ram_, caches_, period_),
           lines_("lines", period_),
           vmcs_target_(make_vmcs_cache(config, lines_, period_)),
           vmcs_port_("vmcs_port", period_),
           vmx_({core_.state, vmcs_port_, ram_, mmu_, config.profile.capabilities, config.profile.vmx, ledger_}),
-          cpuid_(config.profile.cpuid),
+          cpuid_(cpuid_table_),
           core_module_("core", core_, config.max_cycles == 0 ? ~u64{0} : config.max_cycles, period_) {
         io_.attach(serial_.first(), serial_.last(), serial_);
         io_.attach(devices::DebugExit::kFirst, devices::DebugExit::kLast, debug_exit_);
@@ -107,11 +123,16 @@ public:
         platform_ = std::make_unique<devices::Platform>(
             core_.state.cycles,
             devices::Platform::Settings{.cycle_hz = config_.profile.cpu.frequency_mhz * 1'000'000,
+                                        .bus_hz = config_.profile.cpu.bus_mhz * 1'000'000,
                                         .ram_bytes = config_.memory_bytes,
+                                        .local_apic = true,
+                                        .apic = {.x2apic = config_.profile.cpu.x2apic != 0,
+                                                 .tsc_deadline = config_.profile.cpu.tsc_deadline != 0},
                                         .reset = [this] { core_.request_stop(core::StopReason::Reset); },
                                         .power_off = [this] { core_.request_stop(core::StopReason::PowerOff); }});
         platform_->attach_to(io_);
         platform_->attach_to(mmio_);
+        if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = 1});
         core_.attach(*platform_);
         core_.attach(mmio_);
     }
@@ -172,6 +193,7 @@ private:
     const MachineConfig& config_;
     RunResult result_;
     vmx::CpuState at_entry_;
+    core::CpuidTable cpuid_table_;
     sc_core::sc_time period_;
     HostPhysical image_base_;
     memory::PhysicalMemory ram_;

@@ -60,8 +60,9 @@ void Hpet::fired(unsigned n, u64 cycle) {
     }
     if (c.config & kLevel) status_ |= u64{1} << n;
     if (!(c.config & kInterrupt)) return;
-    drive(n, true);
+    // An edge stays high until the next one, so that an 8259A, which wants its request held, sees it as well.
     if (!(c.config & kLevel)) drive(n, false);
+    drive(n, true);
 }
 
 u64 Hpet::read_word(u64 offset) const {

@@ -9,7 +9,12 @@ namespace vmxsim::test {
 inline constexpr u64 kHz = 1'000'000'000, kHandler = 0x24000;
 
 struct Pc : Machine {
-    Pc() : Machine(false) {
+    /// `apic`: with local APIC, I/O APIC and all that they can do; a bus of 100 MHz.
+    explicit Pc(bool apic = false)
+        : Machine(false),
+          platform(core.state.cycles, {.cycle_hz = kHz, .bus_hz = kHz / 10, .ram_bytes = kRamBytes, .local_apic = apic,
+                                       .apic = {.x2apic = true, .tsc_deadline = true},
+                                       .reset = [this] { ++resets; }, .power_off = [this] { ++offs; }}) {
         platform.attach_to(io);
         platform.attach_to(mmio);
         core.attach(platform);
@@ -36,9 +41,7 @@ struct Pc : Machine {
 
     int resets = 0, offs = 0;
     devices::MmioBus mmio;
-    devices::Platform platform{core.state.cycles,
-                               {.cycle_hz = kHz, .ram_bytes = kRamBytes, .reset = [this] { ++resets; },
-                                .power_off = [this] { ++offs; }}};
+    devices::Platform platform;
 };
 
 }  // namespace vmxsim::test
