@@ -61,7 +61,6 @@ void L0::prepare_switch() {
         guest_msrs_loaded = false;
     }
     cpu.cycles += d.params.switch_software;
-    host_rsp = 0;
 }
 
 void L0::load_mmu() {

@@ -70,6 +70,7 @@ void L0::exit_to_l1(const ExitFacts& facts) {
     nested.guest_mode = false;
     prepare_switch();
     load_vmcs(vmcs01);
+    host_rsp = 0;  // what HOST_RSP holds is known of the other VMCS only
     load_vmcs12_host_state();
     write(Field::TSC_OFFSET, nested.vmcs01_tsc_offset);
     release_apic_page();
@@ -199,6 +200,7 @@ void L0::hardware_refused(const EntryResult& result) {
     nested.guest_mode = false;
     prepare_switch();
     load_vmcs(vmcs01);
+    host_rsp = 0;  // what HOST_RSP holds is known of the other VMCS only
     release_apic_page();
     vcpu = nested.l1;
     cache.cr3 = true;  // as of L1's VMLAUNCH or VMRESUME

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The multiboot loader by paths: what the program uses. What it does: sim/loader/loader.hpp.
+// The loaders by paths: what the program uses. What they do: sim/loader/loader.hpp, sim/loader/linux.hpp.
 #pragma once
 #include "sim/loader/loader.hpp"
 
@@ -18,5 +18,7 @@ struct LoadRequest {
 
 /// Reads the files and loads them into the `bytes` of RAM at `base`. Throws LoadError (an InputError).
 vmx::CpuState load_multiboot(const LoadRequest& request, memory::PhysicalMemory& memory, HostPhysical base, u64 bytes);
+/// The same for an image of any kind that is known: multiboot, or a Linux kernel, whose initramfs the modules are.
+vmx::CpuState load_image(const LoadRequest& request, memory::PhysicalMemory& memory, HostPhysical base, u64 bytes);
 
 }  // namespace vmxsim::sim

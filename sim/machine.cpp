@@ -148,8 +148,8 @@ private:
     vmx::CpuState load_image() {
         std::vector<LoadModule> modules;
         for (const auto& m : config_.modules) modules.push_back({m.path, m.command_line});
-        return load_multiboot({config_.image_path, config_.append, std::move(modules)}, ram_, image_base_,
-                              config_.memory_bytes);
+        return sim::load_image({config_.image_path, config_.append, std::move(modules)}, ram_, image_base_,
+                               config_.memory_bytes);
     }
 
     /// Sockets are bound, no process has run yet.

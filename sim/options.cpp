@@ -126,12 +126,12 @@ Parsed parse_options(int argc, const char* const* argv) {
     run->footer("Example:\n  vmxsim run nested-exits --stats nested.json --set nested.exit_software=900");
 
     Words boot_words;
-    auto* boot = app.add_subcommand("boot", "boot an unmodified multiboot image; its serial port is standard output");
-    boot->add_option("image", o.image, "a multiboot ELF file, or the name of one of the project's guests")
+    auto* boot = app.add_subcommand("boot", "boot an unmodified multiboot image or Linux kernel; its serial port is standard output");
+    boot->add_option("image", o.image, "a multiboot ELF, bzImage or vmlinux file, or the name of one of the project's guests")
         ->required()
         ->type_name("IMAGE");
     add_machine_options(*boot, o, boot_words);
-    boot->add_option("--initrd", o.modules, "load a file as a multiboot module; may be repeated")
+    boot->add_option("--initrd", o.modules, "load a file as a multiboot module, or as the kernel's initramfs; may be repeated")
         ->type_name("FILE")
         ->expected(1)
         ->take_all();

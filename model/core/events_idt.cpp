@@ -4,6 +4,7 @@
 
 #include "model/core/events.hpp"
 #include "model/core/segments.hpp"
+#include "model/core/task_switch.hpp"
 
 namespace vmxsim::core {
 
@@ -25,7 +26,7 @@ u64 pushed_flags(const CpuState& state, const Event& e, bool injected) {
     if (injected) return state.rflags;
     const u64 flags = state.rflags;
     if (is_software(e)) return flags & ~rflags::RF;
-    const bool fault = e.type == EventType::HardwareException && e.vector != vector::DB && e.vector != vector::DF;
+    const bool fault = e.type == EventType::HardwareException && (e.vector != vector::DB || e.is_fault) && e.vector != vector::DF;
     return fault ? flags | rflags::RF : flags;
 }
 
@@ -172,16 +173,24 @@ Outcome deliver_legacy(Core& core, const Event& e, const Descriptor& gate, bool 
     return Outcome::Jump;
 }
 
-/// A task gate. In VMX non-root operation the task switch is an exit (SDM 28.2). Limitation: task switches themselves
-/// are not modelled; outside non-root operation the gate counts as unusable, #GP with the gate's vector.
-Outcome deliver_by_task(Core& core, const Event& e, const Descriptor& gate) {
-    constexpr unsigned kTaskGateInIdt = 3;
+/// A task gate. In VMX non-root operation the task switch is an exit (SDM 28.2).
+Outcome deliver_by_task(Core& core, const Event& e, const Descriptor& gate, bool injected) {
+    CpuState& state = core.state;
     ExitInfo info;
-    if (core.state.vmx.non_root && core.vmx().intercept_task_switch(gate.gate_selector(), kTaskGateInIdt, info)) {
+    if (state.vmx.non_root &&
+        core.vmx().intercept_task_switch(gate.gate_selector(), static_cast<unsigned>(TaskSource::Gate), info)) {
         core.exit_info() = info;
         return Outcome::VmExit;
     }
-    return core.raise(vector::GP, e.vector * 8u + 2u);
+    TaskSwitch how{gate.gate_selector(), TaskSource::Gate, return_address(state, e), pushed_flags(state, e, injected)};
+    VMXSIM_TRY(switch_task(core, how));
+    begin_handler(core, e, 0);
+    if (!e.has_error_code) return Outcome::Jump;
+    Stack stack = current_stack(core);
+    const std::array<u64, 1> error{e.error_code};
+    VMXSIM_TRY(push_frame(core, stack, error, task_width(core), state.cpl() == 3, 0));
+    set_stack_pointer(core, stack);
+    return Outcome::Jump;
 }
 
 }  // namespace
@@ -191,7 +200,7 @@ Outcome deliver_through_idt(Core& core, const Event& event, bool injected) {
     Descriptor gate;
     VMXSIM_TRY(fetch_gate(core, event, gate));
     if (core.state.long_mode()) return deliver_long(core, event, gate, injected);
-    if (gate.type() == system_type::TASK_GATE) return deliver_by_task(core, event, gate);
+    if (gate.type() == system_type::TASK_GATE) return deliver_by_task(core, event, gate, injected);
     return deliver_legacy(core, event, gate, injected);
 }
 

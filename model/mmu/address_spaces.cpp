@@ -4,7 +4,13 @@
 namespace vmxsim::mmu {
 
 SpaceIds AddressSpaces::ids(const SpaceTag& tag) {
-    if (next_ >= TlbKey::kMaxSpace - 2 || spaces_.size() >= limit_) renumber();
+    if (next_ >= TlbKey::kMaxSpace - 4 || spaces_.size() + 1 >= limit_) renumber();
+    SpaceIds result = entry(tag);
+    if (tag.pcid) result.global = entry({tag.vpid, 0, tag.ept_root}).global;
+    return result;
+}
+
+SpaceIds& AddressSpaces::entry(const SpaceTag& tag) {
     auto [it, fresh] = spaces_.try_emplace(tag);
     if (fresh) {
         it->second = {next_, next_ + 1};

@@ -12,7 +12,7 @@ namespace vmxsim::mmu {
 struct SpaceTag {
     static constexpr u64 kNoEpt = ~u64{0};
     u16 vpid = 0;
-    u16 pcid = 0;  ///< 0 as long as CR4.PCIDE is not modelled
+    u16 pcid = 0;  ///< 0 without CR4.PCIDE; global pages are those of PCID 0 (SDM 4.10.2.4)
     u64 ept_root = kNoEpt;
     auto operator<=>(const SpaceTag&) const = default;
 };
@@ -41,6 +41,7 @@ public:
 
 private:
     void renumber();
+    SpaceIds& entry(const SpaceTag& tag);
 
     static constexpr std::size_t kManySpaces = 1024;
     std::map<SpaceTag, SpaceIds> spaces_;

@@ -28,7 +28,9 @@ struct Mmu::Impl {
     SpaceIds space{};
 
     void select_space() {
-        tag = {context.vpid.raw, 0, context.ept ? context.eptp.root().raw : SpaceTag::kNoEpt};
+        constexpr u64 kPcide = 1u << 17, kLma = 1u << 10;
+        const bool pcids = (context.cr4 & kPcide) && (context.efer & kLma);
+        tag = {context.vpid.raw, static_cast<u16>(pcids ? context.cr3 & 0xfff : 0), context.ept ? context.eptp.root().raw : SpaceTag::kNoEpt};
         space = spaces.ids(tag);
     }
 

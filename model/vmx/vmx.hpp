@@ -42,6 +42,7 @@ struct Event {
     u64 cr2 = 0;               ///< #PF: the linear address, not yet in CR2
     u64 dr6 = 0;               ///< #DB: pending bits, as in the exit qualification
     u8 instruction_length = 0; ///< software events: RIP is advanced by it before delivery
+    bool is_fault = false;     ///< #DB of an instruction breakpoint: RF is pushed set, as a fault's
 };
 
 /// Everything a VM exit records. What does not apply is zero.

@@ -3,6 +3,7 @@
 #include <fstream>
 
 #include "sim/loader.hpp"
+#include "sim/loader/linux.hpp"
 
 namespace vmxsim::sim {
 
@@ -26,6 +27,14 @@ vmx::CpuState load_multiboot(const LoadRequest& request, memory::PhysicalMemory&
     std::vector<BootFile> modules;
     for (const LoadModule& m : request.modules) modules.push_back(read_boot_file(m.path, m.command_line));
     return load_multiboot(memory, {base, bytes}, read_boot_file(request.image_path, request.append), modules);
+}
+
+vmx::CpuState load_image(const LoadRequest& request, memory::PhysicalMemory& memory, HostPhysical base, u64 bytes) {
+    std::vector<BootFile> modules;
+    for (const LoadModule& m : request.modules) modules.push_back(read_boot_file(m.path, m.command_line));
+    const BootFile image = read_boot_file(request.image_path, request.append);
+    if (image_kind(image.bytes) == ImageKind::Multiboot) return load_multiboot(memory, {base, bytes}, image, modules);
+    return load_linux(memory, {base, bytes}, image, modules);
 }
 
 }  // namespace vmxsim::sim

@@ -33,6 +33,9 @@ struct MultibootImage {
     u64 end() const { return segments.back().end(); }
 };
 
+/// Whether parse_multiboot() would find a header.
+bool has_multiboot_header(std::span<const u8> bytes);
+
 /// Finds the multiboot header (Multiboot specification 0.6.96, 3.1: in the first 8 KiB, 4-byte aligned) and what to
 /// load: from the header's address fields where its flag 16 is set, else from an ELF32 or ELF64 file's PT_LOAD headers.
 /// Throws LoadError.

@@ -2,17 +2,15 @@
 #include "sim/loader/loader.hpp"
 
 #include <algorithm>
-#include <array>
 #include <stdexcept>
+
+#include "sim/loader/placement.hpp"
 
 namespace vmxsim::sim {
 namespace {
 
 // Layout of a PC below 1 MiB, as firmware reports it.
 constexpr u64 kLowEnd = 0x9fc00, kVideo = 0xa0000, kFirmware = 0xf0000, kHigh = 0x100000;
-// From here to 4 GiB: I/O APIC, local APIC, flash.
-constexpr u64 kDevices = 0xfec00000, kFourGiB = u64{1} << 32;
-constexpr u64 kPage = 4096;
 constexpr u64 kFirstInformationPage = 0x1000;  // page 0 holds what real-mode software expects there
 constexpr std::string_view kLoaderName = "vmxsim";
 
@@ -22,40 +20,6 @@ constexpr u64 flags = 0, mem_lower = 4, mem_upper = 8, cmdline = 16, mods_count 
               mmap_addr = 48, boot_loader_name = 64, bytes = 88;
 constexpr u32 kFlags = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 6 | 1u << 9;
 }  // namespace info
-
-struct Range {
-    u64 begin = 0, end = 0;
-};
-
-u64 page_up(u64 at) { return (at + kPage - 1) & ~(kPage - 1); }
-
-/// Guest-physical memory with the ranges that are taken.
-class Placement {
-public:
-    explicit Placement(u64 limit) : limit_(limit) {}
-    u64 limit() const { return limit_; }
-    void take(u64 begin, u64 end) { taken_.push_back({begin, end}); }
-    /// First page from `from` on with `bytes` free bytes below `end`; 0: none.
-    u64 find(u64 bytes, u64 from, u64 end) const {
-        end = std::min(end, limit_);
-        u64 at = page_up(from);
-        for (bool moved = true; moved;) {
-            moved = false;
-            if (at >= end || bytes > end - at) return 0;
-            for (const Range& r : taken_)
-                if (at < r.end && r.begin < at + bytes) {
-                    at = page_up(r.end);
-                    moved = true;
-                    break;
-                }
-        }
-        return at;
-    }
-
-private:
-    u64 limit_;
-    std::vector<Range> taken_;
-};
 
 /// The block of the information structure, filled from the front; knows where it will lie.
 class Information {
@@ -134,21 +98,6 @@ Information make_information(u64 address, u64 memory_bytes, const BootFile& imag
     out.set(info::cmdline, out.string(command_line(image)));
     out.set(info::boot_loader_name, out.string(kLoaderName));
     return out;
-}
-
-/// Zeroes without touching pages that are zero already: RAM is sparse, and a bss may be huge.
-void zero(memory::PhysicalMemory& memory, HostPhysical at, u64 bytes) {
-    std::array<u8, kPage> page;
-    constexpr std::array<u8, kPage> zeros{};
-    while (bytes) {
-        const u64 n = std::min(bytes, kPage);
-        const std::span<u8> part(page.data(), n);
-        memory.read_block(at, part);
-        if (std::any_of(part.begin(), part.end(), [](u8 b) { return b != 0; }))
-            memory.write_block(at, {zeros.data(), n});
-        at = at + n;
-        bytes -= n;
-    }
 }
 
 vmx::CpuState start_state(u32 entry, u64 information) {

@@ -286,13 +286,13 @@ BOOST_AUTO_TEST_CASE(debug_exceptions_set_dr6_and_clear_general_detect) {
     BOOST_TEST((m.peek(m.r(RSP) + 16, 8) & rflags::RF) == 0u);
 }
 
-BOOST_AUTO_TEST_CASE(a_task_gate_outside_vmx_counts_as_unusable) {
+BOOST_AUTO_TEST_CASE(a_task_gate_to_a_busy_task_faults_with_the_selector_of_its_tss) {
     Machine m;
     m.gate(6, kTss, 0, kTaskGate);
     m.gate(13, kCode0, kHandler, kInterruptGate);
     m.core.deliver(exception(6));
     BOOST_TEST(m.core.state.rip == kHandler);
-    BOOST_TEST(m.peek(m.r(RSP), 4) == 6u * 8 + 3);
+    BOOST_TEST(m.peek(m.r(RSP), 4) == (kTss | 1u));
 }
 
 BOOST_AUTO_TEST_CASE(delivery_costs_a_far_transfer) {

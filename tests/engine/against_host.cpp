@@ -112,8 +112,14 @@ public:
         if (prefix16) c.code.push_back(0x66);
         if (address32) c.code.push_back(0x67);
         if (f.mandatory) c.code.push_back(f.mandatory);
+        if (f.vex_map) {
+            const unsigned vvvv = f.vex_fixed >= 0 ? static_cast<unsigned>(f.vex_fixed) : static_cast<unsigned>(number(16));
+            c.code.push_back(0xc4);
+            c.code.push_back(static_cast<u8>((~rex & 7) << 5 | f.vex_map));  // R is bit 2 of REX, X 1, B 0
+            c.code.push_back(static_cast<u8>((rex & 8) << 4 | (~vvvv & 15) << 3 | f.vex_prefix));
+        }
         // A REX without bits turns AH to BH into SPL to DIL.
-        if (rex || (f.byte && !fixed && f.digit != -2 && number(3) == 0)) c.code.push_back(static_cast<u8>(0x40 | rex));
+        if (!f.vex_map && (rex || (f.byte && !fixed && f.digit != -2 && number(3) == 0))) c.code.push_back(static_cast<u8>(0x40 | rex));
         c.code.insert(c.code.end(), f.opcode.begin(), f.opcode.end());
         c.code.insert(c.code.end(), tail.begin(), tail.end());
         const unsigned bytes = f.immediate == 'b' ? 1 : f.immediate == 'z' ? (c.bits == 16 ? 2 : 4)

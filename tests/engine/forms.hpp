@@ -22,6 +22,8 @@ struct Form {
     Special special = Special::None;
     u8 mandatory = 0;          ///< F3 or F2 before REX
     bool no16 = false, lockable = false;
+    u8 vex_map = 0, vex_prefix = 0;  ///< VEX-encoded: mmmmm and pp; vvvv is a random register, or `vex_fixed`
+    int vex_fixed = -1;
 };
 
 inline std::vector<Form> forms() {
@@ -163,6 +165,27 @@ inline std::vector<Form> forms() {
          true,
          0,
          Special::Stack});
+    const auto vex = [&](const char* name, unsigned code, u8 prefix, u64 undefined, int digit = -1, u8 map = 2) {
+        Form f{name, op(code), digit, 0, false, true, true, undefined};
+        f.no16 = true;
+        f.vex_map = map;
+        f.vex_prefix = prefix;
+        return f;
+    };
+    add(vex("andn", 0xf2, 0, AF | PF));
+    add(vex("bextr", 0xf7, 0, AF | SF | PF));
+    add(vex("blsr", 0xf3, 0, AF | PF, 1)); add(vex("blsmsk", 0xf3, 0, AF | PF, 2)); add(vex("blsi", 0xf3, 0, AF | PF, 3));
+    add(vex("bzhi", 0xf5, 0, AF | PF));
+    add(vex("mulx", 0xf6, 3, 0)); add(vex("pdep", 0xf5, 3, 0)); add(vex("pext", 0xf5, 2, 0));
+    add(vex("sarx", 0xf7, 2, 0)); add(vex("shlx", 0xf7, 1, 0)); add(vex("shrx", 0xf7, 3, 0));
+    Form rorx = vex("rorx", 0xf0, 3, 0, -1, 3);
+    rorx.vex_fixed = 0;
+    rorx.immediate = 'b';
+    add(rorx);
+    for (const u8 prefix : {u8{0x66}, u8{0xf3}})
+        add({prefix == 0x66 ? "adcx" : "adox", {0x0f, 0x38, 0xf6}, -1, 0, false, true, true, 0, Special::None, prefix, true});
+    add({"movbe r,m", {0x0f, 0x38, 0xf0}, -1, 0, false, true, false});
+    add({"movbe m,r", {0x0f, 0x38, 0xf1}, -1, 0, false, true, false});
     add({"nop rm", op2(0x1f), 0}); add({"prefetch", op2(0x18), 1, 0, true, true, false});
     return all;
 }

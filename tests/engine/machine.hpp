@@ -32,7 +32,7 @@ struct Machine {
     mmu::Mmu mmu{mmu_params, ram, caches};
     devices::IoBus io;
     CoreParams params;
-    CpuidTable cpuid{{{0, 0, true, 7, 0, 0, 0}, {1, 0, true, 0, 0, 0x00180201, 0x07800001}, {7, 0, true, 0, 8, 0, 0},
+    CpuidTable cpuid{{{0, 0, true, 7, 0, 0, 0}, {1, 0, true, 0, 0, 0x00180201, 0x07800001}, {7, 0, true, 0, 0x80108, 0, 0},
                       {0x80000000, 0, true, 0x80000001, 0, 0, 0}, {0x80000001, 0, true, 0, 0, 32, 0}}};
     arch::Capabilities capabilities;
     vmx::Ledger ledger;

@@ -194,6 +194,31 @@ BOOST_FIXTURE_TEST_CASE(a_write_is_granted_only_once_its_dirty_flags_are_set, Sp
     BOOST_TEST(walks(kPage, AccessType::Write) == 0u);
 }
 
+BOOST_FIXTURE_TEST_CASE(pcids_have_translations_of_their_own_but_share_global_pages, Spaces) {
+    const auto with_pcid = [&](u64 pcid) {
+        PagingContext c = native(root | pcid);
+        c.cr4 |= 1u << 17;
+        return c;
+    };
+    mmu.flush_everything();
+    mmu.set_context(with_pcid(1));
+    read(kPage), read(kGlobalPage), read(kOther);
+    mmu.set_context(with_pcid(2));
+    BOOST_TEST(walks(kPage) == 1u, "not that of PCID 1");
+    BOOST_TEST(walks(kGlobalPage) == 0u);
+    mmu.set_context(with_pcid(1));
+    BOOST_TEST(walks(kPage) == 0u, "kept meanwhile");
+    mmu.invalidate_address({0}, {kPage});
+    mmu.invalidate_address({0}, {kGlobalPage});
+    BOOST_TEST(walks(kPage) == 1u);
+    BOOST_TEST(walks(kGlobalPage) == 1u);
+    mmu.flush_vpid({0}, true);
+    BOOST_TEST(walks(kOther) == 1u);
+    BOOST_TEST(walks(kGlobalPage) == 0u);
+    mmu.set_context(native(root | 1));
+    BOOST_TEST(walks(kPage) == 1u, "without PCIDE bits 11:0 name no PCID");
+}
+
 BOOST_AUTO_TEST_CASE(replacement_is_in_order_of_arrival_whatever_is_used_meanwhile) {
     MmuParams params;
     params.dtlb_entries = params.dtlb_ways = 4;

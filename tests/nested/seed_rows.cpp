@@ -54,7 +54,7 @@ void second_values(Bench& b) {
                 bit(PrimaryControl::UseIOBitmaps) | bit(PrimaryControl::ActivateSecondaryControls));
     b.set12(Field::SECONDARY_VM_EXEC_CONTROL, bit(SecondaryControl::VirtualizeAPICAccesses));
     b.set12(Field::APIC_ACCESS_ADDR, 0x40000);
-    b.set12(Field::PIN_BASED_VM_EXEC_CONTROL, b.get12(Field::PIN_BASED_VM_EXEC_CONTROL) | 0x29);
+    b.set12(Field::PIN_BASED_VM_EXEC_CONTROL, b.get12(Field::PIN_BASED_VM_EXEC_CONTROL) | 0x01);  // L0 adds NMI exiting and virtual NMIs
     b.set12(Field::VM_ENTRY_CONTROLS, b.get12(Field::VM_ENTRY_CONTROLS) | bit(arch::EntryControl::LoadIA32PAT));
     b.set12(Field::GUEST_IA32_PAT, 0x0007010600070105);
     b.set12(Field::GUEST_CR0, 0x80010033);

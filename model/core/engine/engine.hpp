@@ -93,10 +93,13 @@ private:
     bool due();
     bool wait(u64 until);
     void after_single(u32 shadow, bool trap);
+    bool instruction_breakpoint();
+    bool alignment_checked() const;
 
     Core& core_;
     const bool timed_;
     bool code64_ = false, user_ = false, ac_ = false, single_ = false;
+    bool watch_ = false, aligned_ = false;  ///< breakpoints armed; alignment checked: blocks of one instruction
     u32 mode_ = 0;
     u64 flushes_ = 0;  ///< times that all blocks were forgotten
     std::vector<engine::Block*> buckets_;

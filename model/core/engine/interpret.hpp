@@ -56,6 +56,7 @@ struct Interpreter {
 
     Outcome arithmetic(bool& known) const;
     Outcome bits(bool& known) const;
+    Outcome bit_manipulation(bool& known) const;  ///< BMI1, BMI2, ADX
     Outcome data(bool& known) const;
     Outcome control(bool& known) const;
     Outcome strings(bool& known) const;

@@ -167,7 +167,7 @@ Outcome Interpreter::bits(bool& known) const {
         case ZYDIS_MNEMONIC_CMPXCHG: return compare_exchange(*this);
         case ZYDIS_MNEMONIC_CMPXCHG8B: case ZYDIS_MNEMONIC_CMPXCHG16B: return compare_exchange_pair(*this);
         case ZYDIS_MNEMONIC_BSWAP: return byte_swap(*this);
-        default: known = false; return Outcome::Next;
+        default: return bit_manipulation(known);
     }
 }
 

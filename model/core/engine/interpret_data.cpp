@@ -121,30 +121,46 @@ Outcome leave_frame(const Interpreter& x) {
 
 u64 full_flags(const Interpreter& x) { return (x.s.rflags & ~vmx::rflags::kArithmetic) | x.f.get(); }
 
-/// Virtual-8086 mode without IOPL 3 may use neither (no VME in this model; SDM 21.2.1).
-bool flags_forbidden(const Interpreter& x) {
+/// Virtual-8086 mode without IOPL 3: with CR4.VME the virtual interrupt flag stands in for IF (SDM 21.4), in 16-bit
+/// forms.
+bool virtual_flags(const Interpreter& x) {
     return x.s.v8086() && (x.s.rflags & vmx::rflags::IOPL) != vmx::rflags::IOPL;
+}
+bool flags_forbidden(const Interpreter& x, unsigned bytes) {
+    return virtual_flags(x) && (!(x.s.cr4 & vmx::cr4::VME) || bytes != 2);
 }
 
 Outcome push_flags(const Interpreter& x) {
-    if (flags_forbidden(x)) return x.core.raise(vector::GP, 0);
-    return x.push(full_flags(x) & ~(vmx::rflags::VM | vmx::rflags::RF), stack_bytes(x));
+    using namespace vmx::rflags;
+    const unsigned bytes = stack_bytes(x);
+    if (flags_forbidden(x, bytes)) return x.core.raise(vector::GP, 0);
+    u64 flags = full_flags(x) & ~(VM | RF);
+    if (virtual_flags(x)) flags = (flags & ~IF) | IOPL | (flags & VIF ? IF : 0);
+    return x.push(flags, bytes);
 }
 
 /// POPF: IOPL at CPL 0 only, IF at CPL <= IOPL only; VM, VIF, VIP stay, RF is cleared (SDM 2B, POPF, table 4-21).
 Outcome pop_flags(const Interpreter& x) {
     using namespace vmx::rflags;
-    if (flags_forbidden(x)) return x.core.raise(vector::GP, 0);
     const unsigned bytes = stack_bytes(x);
+    if (flags_forbidden(x, bytes)) return x.core.raise(vector::GP, 0);
+    const bool is_virtual = virtual_flags(x);
+    const u64 before = x.s.r[vmx::RSP];
     u64 v = 0;
     VMXSIM_TRY(x.pop(v, bytes));
+    if (is_virtual && ((v & TF) || ((v & IF) && (x.s.rflags & VIP)))) {
+        x.s.r[vmx::RSP] = before;
+        return x.core.raise(vector::GP, 0);
+    }
     const auto iopl = static_cast<unsigned>((x.s.rflags & IOPL) >> 12);
     u64 mask = kArithmetic | TF | DF | NT | AC | ID;
     if (!x.s.protected_mode() || (x.s.cpl() == 0 && !x.s.v8086())) mask |= IOPL | IF;
     else if (x.s.v8086() || x.s.cpl() <= iopl) mask |= IF;
     if (bytes == 2) mask &= 0xffff;
+    if (is_virtual) mask &= ~IF;
     const u64 old = full_flags(x);
     x.s.rflags = ((old & ~mask) | (v & mask)) & ~(bytes == 2 ? 0 : RF);
+    if (is_virtual) x.s.rflags = (x.s.rflags & ~VIF) | (v & IF ? VIF : 0);
     x.f.set(x.s.rflags);
     return jump_next(x.core, x.insn);  // TF, AC, IF matter to the run loop
 }

@@ -2,6 +2,7 @@
 // The run loop: what happens between blocks.
 #include <algorithm>
 
+#include "model/core/breakpoints.hpp"
 #include "model/core/engine/handler.hpp"
 #include "model/core/engine/engine.hpp"
 #include "model/core/interrupts.hpp"
@@ -16,7 +17,8 @@ using vmx::ActivityState;
 namespace {
 
 constexpr u64 kSingleStep = u64{1} << 14;   ///< DR6.BS, and the same bit of pending debug exceptions
-constexpr u64 kPendingTraps = kSingleStep | 0xf;
+constexpr u64 kTaskSwitch = u64{1} << 15;   ///< DR6.BT: the T flag of a new TSS
+constexpr u64 kPendingTraps = kSingleStep | kTaskSwitch | 0xf;
 constexpr u32 kShadows = vmx::blocking::STI | vmx::blocking::MOV_SS;
 
 }  // namespace
@@ -126,6 +128,26 @@ bool Engine::pending_events() {
     return false;
 }
 
+/// An instruction breakpoint at RIP: a fault, which RF and the shadow of MOV SS hold off (SDM 18.3.1.1).
+bool Engine::instruction_breakpoint() {
+    vmx::CpuState& s = core_.state;
+    if (s.rflags & vmx::rflags::RF || s.blocking & vmx::blocking::MOV_SS) return false;
+    const u64 at = code64_ ? s.rip : (s.seg[vmx::CS].base + s.rip) & 0xffffffff;
+    const u64 met = instruction_breakpoints(s, at);
+    if (!met) return false;
+    core_.raise(1);
+    core_.fault().dr6 = met;
+    core_.fault().is_fault = true;
+    finish_event(Outcome::Fault);
+    return true;
+}
+
+/// Alignment is checked at CPL 3 where software wants it (SDM 6.15, interrupt 17).
+bool Engine::alignment_checked() const {
+    const vmx::CpuState& s = core_.state;
+    return (s.rflags & vmx::rflags::AC) && (s.cr0 & vmx::cr0::AM) && s.cpl() == 3 && s.protected_mode();
+}
+
 /// Interrupts from outside, of the lowest priority at a boundary but for INIT. True: something was taken.
 bool Engine::external_event() {
     if (!core_.lines().any()) return false;
@@ -202,7 +224,13 @@ StopReason Engine::run(u64 until) {
             if (core_.vmx_ && s.vmx.non_root) vmx_deadline = core_.vmx().timer_deadline();
         }
         const u64 limit = std::min({until, lines.deadline, vmx_deadline});
+        // Breakpoints, alignment checks and RF need each instruction by itself, in the interpreter.
+        watch_ = breakpoints_armed(s);
+        aligned_ = alignment_checked();
+        const bool resumed = s.rflags & vmx::rflags::RF;
+        single = single || watch_ || aligned_ || resumed;
         single_ = single;
+        if (watch_ && instruction_breakpoint()) { link = false; continue; }
 
         Block* b = nullptr;
         const u64 flushes = flushes_;
@@ -221,6 +249,9 @@ StopReason Engine::run(u64 until) {
         const u32 shadow = s.blocking & kShadows;
         const bool trap = s.rflags & vmx::rflags::TF, in_guest = s.vmx.non_root;
         hot_.until = single ? 0 : limit;
+        // RF is clear behind the instruction, unless that loads it; one that does not complete finds it again.
+        if (resumed) s.rflags &= ~vmx::rflags::RF;
+        const u64 pending = s.pending_debug;
         enter(b);
 
         Outcome outcome = Outcome::Next;
@@ -241,6 +272,8 @@ StopReason Engine::run(u64 until) {
             }
         }
         const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit;
+        if (resumed && (!completed || outcome == Outcome::Repeat)) s.rflags |= vmx::rflags::RF;
+        if (watch_ && !completed) s.pending_debug = pending;  // data breakpoints of what did not happen
         // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a
         // trap.
         if (single && completed && s.vmx.non_root == in_guest)

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "model/core/breakpoints.hpp"
 #include "model/core/engine/engine.hpp"
 
 namespace vmxsim::core {
@@ -123,6 +124,8 @@ Engine::Reach Engine::reach(u64 va, unsigned bytes, bool write) {
 
 Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool user) {
     const bool write = kind == MemoryKind::Write || kind == MemoryKind::ReadModifyWrite;
+    if (aligned_ && user && bytes <= 8 && std::has_single_bit(bytes) && va & (bytes - 1)) [[unlikely]]
+        return core_.raise(17, 0);  // #AC
     // Both pages are translated before either is touched.
     const unsigned first = std::min<unsigned>(bytes, static_cast<unsigned>(4096 - (va & 0xfff)));
     const u64 second = code64_ ? va + first : (va + first) & 0xffffffff;
@@ -130,6 +133,7 @@ Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool u
     if (const Outcome o = data_page(va, write, user, at[0]); o != Outcome::Next) return o;
     if (first < bytes)
         if (const Outcome o = data_page(second, write, user, at[1]); o != Outcome::Next) return o;
+    if (watch_) [[unlikely]] note_breakpoints(core_.state, data_breakpoints(core_.state, va, bytes, write));
     const unsigned size[2] = {first, bytes - first};
     for (unsigned i = 0; i < 2 && size[i]; ++i) {
         u8* const bytes_here = data + (i ? first : 0);

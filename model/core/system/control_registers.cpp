@@ -124,6 +124,8 @@ Outcome set_cr4(Core& core, u64 value) {
 
 }  // namespace
 
+Outcome load_cr3(Core& core, u64 value) { return set_cr3(core, value); }
+
 u64 supported_cr4(const Core& core) {
     struct Row {
         u64 bit;

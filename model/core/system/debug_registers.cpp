@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// MOV to and from debug registers (SDM 18.2). Breakpoints themselves are not modelled.
+// MOV to and from debug registers (SDM 18.2). What breakpoints meet: model/core/breakpoints.hpp.
 #include "model/core/system/handlers.hpp"
 
 namespace vmxsim::core {

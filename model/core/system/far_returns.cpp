@@ -4,6 +4,7 @@
 
 #include "model/core/segments.hpp"
 #include "model/core/system/handlers.hpp"
+#include "model/core/task_switch.hpp"
 
 namespace vmxsim::core {
 
@@ -89,11 +90,19 @@ void set_flags(CpuState& state, u64 value, u64 mask) { state.rflags = (state.rfl
 
 Outcome iret_real(Core& core, unsigned width) {
     CpuState& state = core.state;
-    if (state.v8086() && (state.rflags & rflags::IOPL) != rflags::IOPL) return core.raise(vector::GP, 0);
+    // Virtual-8086 mode below IOPL 3: with CR4.VME the 16-bit form changes VIF in place of IF (SDM 21.4).
+    const bool is_virtual = state.v8086() && (state.rflags & rflags::IOPL) != rflags::IOPL;
+    if (is_virtual && (!(state.cr4 & cr4::VME) || width != 2)) return core.raise(vector::GP, 0);
     std::array<u64, 3> frame{};
     VMXSIM_TRY(peek_stack(core, 0, width, frame));
     if (frame[0] > 0xffff) return core.raise(vector::GP, 0);
-    const u64 mask = iret_flags_mask(state, width);
+    u64 mask = iret_flags_mask(state, width);
+    if (is_virtual) {
+        const bool enables = frame[2] & rflags::IF;
+        if ((frame[2] & rflags::TF) || (enables && (state.rflags & rflags::VIP))) return core.raise(vector::GP, 0);
+        mask &= ~rflags::IF;
+        state.rflags = (state.rflags & ~rflags::VIF) | (enables ? rflags::VIF : 0);
+    }
     Stack stack = current_stack(core);
     stack.pointer += 3u * width;
     set_stack_pointer(core, stack);
@@ -102,15 +111,16 @@ Outcome iret_real(Core& core, unsigned width) {
     return arrive(core, frame[0], core.params().serialize);
 }
 
-/// IRET with NT set returns to the task that the TSS's link names. In VMX non-root operation that is an exit.
-/// Limitation: task switches are not modelled; outside non-root operation this is #GP(0), as in IA-32e mode.
+/// IRET with NT set returns to the task that the TSS's link names. In VMX non-root operation that is an exit; in IA-32e
+/// mode #GP(0).
 Outcome iret_task(Core& core, const Insn& insn) {
     if (!core.state.long_mode()) {
         u16 link = 0;
         VMXSIM_TRY(core.read_system(system_address(core, core.state.seg[TR].base), &link, 2));
-        constexpr unsigned kIret = 1;
         ExitInfo exit;
-        if (core.vmx().intercept_task_switch(link, kIret, exit)) return exit_with(core, insn, exit);
+        if (core.vmx().intercept_task_switch(link, static_cast<unsigned>(TaskSource::Iret), exit))
+            return exit_with(core, insn, exit);
+        return switch_task_by_instruction(core, link, TaskSource::Iret, next_rip(core, insn));
     }
     return core.raise(vector::GP, 0);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Far JMP and CALL: direct, through call gates; task switches as far as VMX sees them (SDM 5.8, 8.3).
+// Far JMP and CALL: direct, through call gates, to tasks (SDM 5.8, 8.3).
 #include <array>
 
 #include "model/core/segments.hpp"
 #include "model/core/system/handlers.hpp"
+#include "model/core/task_switch.hpp"
 
 namespace vmxsim::core {
 
@@ -144,17 +145,18 @@ Outcome gate_transfer(Core& core, const Insn& insn, u16 gate_selector, Descripto
     return arrive(core, offset);
 }
 
-/// A TSS or a task gate. In VMX non-root operation the switch is an exit. Limitation: hardware task switches are not
-/// modelled; outside non-root operation they are #GP with the selector, as in IA-32e mode.
+/// A TSS or a task gate. In VMX non-root operation the switch is an exit.
 Outcome task_transfer(Core& core, const Insn& insn, u16 selector, const Descriptor& d, bool call) {
     if (!core.state.long_mode()) {
         if (d.dpl() < core.state.cpl() || d.dpl() < (selector & 3))
             return core.raise(vector::GP, selector_error(selector));
         if (!d.present()) return core.raise(vector::NP, selector_error(selector));
-        constexpr unsigned kCall = 0, kJump = 2;
+        const TaskSource source = call ? TaskSource::Call : TaskSource::Jump;
         const u16 tss = d.type() == system_type::TASK_GATE ? d.gate_selector() : selector;
         ExitInfo exit;
-        if (core.vmx().intercept_task_switch(tss, call ? kCall : kJump, exit)) return exit_with(core, insn, exit);
+        if (core.vmx().intercept_task_switch(tss, static_cast<unsigned>(source), exit))
+            return exit_with(core, insn, exit);
+        return switch_task_by_instruction(core, tss, source, next_rip(core, insn));
     }
     return core.raise(vector::GP, selector_error(selector));
 }

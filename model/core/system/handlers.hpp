@@ -75,6 +75,9 @@ inline Outcome require_cpl0(Core& core) { return core.state.cpl() == 0 ? Outcome
 bool read_msr(Core& core, u32 index, u64& value);
 bool write_msr(Core& core, u32 index, u64 value);
 
+/// CR3 as MOV loads it, PDPTEs included. control_registers.cpp
+Outcome load_cr3(Core& core, u64 value);
+
 /// CR4 bits that CPUID allows; the others are reserved. control_registers.cpp
 u64 supported_cr4(const Core& core);
 

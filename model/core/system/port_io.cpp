@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // IN, OUT, INS, OUTS: permission (SDM 19.5), intercept, then the bus.
+#include "model/core/breakpoints.hpp"
 #include "model/core/system/handlers.hpp"
 
 namespace vmxsim::core {
@@ -55,6 +56,7 @@ Outcome in_out(Core& core, const Insn& insn) {
         write_gpr(core, data.reg.value, core.io().in(port, bytes));
     else
         core.io().out(port, bytes, static_cast<u32>(read_gpr(core, data.reg.value)));
+    note_breakpoints(core.state, io_breakpoints(core.state, port, bytes));
     // A device may have asked for the run's end.
     return jump_next(core, insn);
 }
@@ -102,6 +104,7 @@ Outcome ins_outs(Core& core, const Insn& insn) {
         core.io().out(port, bytes, data);
     }
     core.spend(core.params().io);
+    note_breakpoints(state, io_breakpoints(state, port, bytes));
     set_counter(core, insn, pointer, state.rflags & rflags::DF ? offset - bytes : offset + bytes);
     if (!rep) return jump_next(core, insn);
     const u64 left = (state.r[RCX] - 1) & mask;
