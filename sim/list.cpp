@@ -52,9 +52,9 @@ std::string_view name_of_type(arch::FieldType t) {
 }
 
 std::string list_fields() {
-    std::string out = fmt::format("{:<8}{:<32}{:<9}{:<11}{}\n", "code", "field", "width", "type", "name in the SDM");
+    std::string out = fmt::format("{:<8}{:<33}{:<9}{:<11}{}\n", "code", "field", "width", "type", "name in the SDM");
     for (const auto& f : arch::kFields)
-        out += fmt::format("{:#06x}  {:<32}{:<9}{:<11}{}\n", f.encoding, f.name, name_of_width(f.width),
+        out += fmt::format("{:#06x}  {:<33.32}{:<9}{:<11}{}\n", f.encoding, f.name, name_of_width(f.width),
                            name_of_type(f.type), f.sdm_name);
     return out;
 }
@@ -62,18 +62,35 @@ std::string list_fields() {
 std::string list_layouts() {
     std::string out = "generic: 8 bytes a field, each type on lines of its own (bytes of the 4-KiB region)\n";
     for (const auto& f : arch::kFields)
-        out += fmt::format("{:#06x}  {:<32}{}\n", f.generic_offset, f.name, arch::size_of(f.width));
+        out += fmt::format("{:#06x}  {:<56}{}\n", f.generic_offset, f.name, arch::size_of(f.width));
     return out;
 }
 
-/// Rows wider than a terminal are cut in their source, which the profile's file has in full.
+/// `text` in lines of at most 100 columns, each indented.
+std::string wrapped(std::string_view text) {
+    constexpr std::size_t kWidth = 96;
+    std::string out;
+    while (!text.empty()) {
+        std::size_t end = text.size();
+        if (end > kWidth) {
+            end = text.rfind(' ', kWidth);
+            if (end == std::string_view::npos || end == 0) end = kWidth;
+        }
+        out += fmt::format("    {}\n", text.substr(0, end));
+        text.remove_prefix(end);
+        if (text.starts_with(' ')) text.remove_prefix(1);
+    }
+    return out;
+}
+
 std::string list_knobs() {
     const Profile p = load_profile(find_definition("profiles", "nehalem"));
-    std::string out = "Values and sources of the profile nehalem; --profile and --set change them.\n";
-    out += fmt::format("{:<30}{:>10}  {:<8} {:<18} {}\n", "key", "value", "unit", "range", "meaning [source]");
-    for (const auto& k : knobs())
-        out += fmt::format("{:<30}{:>10}  {:<8} {:<18} {} [{}]\n", k.key, k.in(p), k.unit,
-                           fmt::format("{}-{}", k.min, k.max), k.what, p.sources.at(k.key));
+    std::string out = "Values of the profile nehalem, each with its meaning and [source]; --profile and --set change them.\n";
+    out += fmt::format("{:<30}{:>12}  {:<8} {}\n", "key", "value", "unit", "range");
+    for (const auto& k : knobs()) {
+        out += fmt::format("{:<30}{:>12}  {:<8} {}-{}\n", k.key, k.in(p), k.unit, k.min, k.max);
+        out += wrapped(fmt::format("{} [{}]", k.what, p.sources.at(k.key)));
+    }
     return out;
 }
 

@@ -83,3 +83,10 @@ def test_a_run_that_is_cut_short_says_so(vmxsim):
     ended = vmxsim("run", "nested-exits", "--max-cycles", "100000")
     assert ended.status == 3
     assert "max-cycles" in ended.err
+
+
+@pytest.mark.parametrize("topic", ["scenarios", "profiles", "policies", "fields", "layouts", "knobs"])
+def test_lists_fit_a_screen_of_120_columns(vmxsim, topic):
+    ended = vmxsim("list", topic)
+    assert ended.status == 0
+    assert max(map(len, ended.out.splitlines())) <= 120
