@@ -52,9 +52,9 @@ std::string_view name_of_type(arch::FieldType t) {
 }
 
 std::string list_fields() {
-    std::string out = fmt::format("{:<8}{:<33}{:<9}{:<11}{}\n", "code", "field", "width", "type", "name in the SDM");
+    std::string out = fmt::format("{:<8}{:<33}{:<8}{:<10}{}\n", "code", "field", "width", "type", "name in the SDM");
     for (const auto& f : arch::kFields)
-        out += fmt::format("{:#06x}  {:<33.32}{:<9}{:<11}{}\n", f.encoding, f.name, name_of_width(f.width),
+        out += fmt::format("{:#06x}  {:<33.32}{:<8}{:<10}{}\n", f.encoding, f.name, name_of_width(f.width),
                            name_of_type(f.type), f.sdm_name);
     return out;
 }
