@@ -2,6 +2,7 @@
 #include "sim/loader/loader.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <stdexcept>
 
 #include "sim/loader/placement.hpp"
@@ -61,8 +62,10 @@ std::vector<MapEntry> memory_map(u64 bytes) {
     return map;
 }
 
+/// The first word is the file's name without its folders: where somebody keeps an image must not change its cycles.
 std::string command_line(const BootFile& file) {
-    return file.arguments.empty() ? file.name : file.name + " " + file.arguments;
+    const std::string name = std::filesystem::path(file.name).filename().string();
+    return file.arguments.empty() ? name : name + " " + file.arguments;
 }
 
 /// Builds the information for an information block at `address`; its size does not depend on the address.

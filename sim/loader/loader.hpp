@@ -8,10 +8,10 @@
 
 namespace vmxsim::sim {
 
-/// A file with the command line that belongs to it. The command line's first word is `name`, as the specification has
-/// it.
+/// A file with the command line that belongs to it. The command line's first word is the file's name, without its
+/// folders.
 struct BootFile {
-    std::string name;
+    std::string name;  ///< the path, as messages show it
     std::vector<u8> bytes;
     std::string arguments;  ///< the words behind the name; may be empty
 };

@@ -257,8 +257,8 @@ BOOST_AUTO_TEST_CASE(our_own_image_is_loaded_from_its_file) {
     l.cpu = load_multiboot({path, "n=1", {{path, "as a module"}}}, l.memory, l.where.base, l.where.bytes);
     BOOST_TEST(l.at(0x100000) == 0x1badb002u);
     BOOST_TEST(l.at(l.cpu.rip, 1) == 0xfcu, "CLD");
-    BOOST_TEST(l.text(l.information(16)) == path + " n=1");
-    BOOST_TEST(l.text(l.at(l.information(24) + 8)) == path + " as a module");
+    BOOST_TEST(l.text(l.information(16)) == "hypervisor.elf n=1");
+    BOOST_TEST(l.text(l.at(l.information(24) + 8)) == "hypervisor.elf as a module");
 }
 
 BOOST_AUTO_TEST_SUITE_END()

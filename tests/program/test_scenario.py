@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The default scenario end to end: what it prints, in which worlds, and in how many cycles."""
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,17 @@ def test_exits_of_every_kind_are_what_bochs_reports(vmxsim):
 
 def test_two_runs_are_equal_to_the_last_cycle(statistics):
     assert statistics() == statistics()
+
+
+def test_where_an_image_lies_changes_no_cycle(vmxsim, program, tmp_path):
+    runs = []
+    for folder in (tmp_path / "a", tmp_path / "a much longer name" / "of folders"):
+        folder.mkdir(parents=True)
+        shutil.copy(program.parent / "guests" / "hypervisor.elf", folder)
+        ended = vmxsim("boot", str(folder / "hypervisor.elf"), "--append", "n=3", "--stats", str(folder / "stats.json"))
+        assert ended.status == 1, ended.err
+        runs.append(json.loads((folder / "stats.json").read_text())["cycles"])
+    assert runs[0] == runs[1]
 
 
 def test_model_and_rtl_agree_at_every_operation(vmxsim, statistics):
