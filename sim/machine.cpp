@@ -14,8 +14,11 @@
 #include "nested/unit_module.hpp"
 #include "rtl/adapter.hpp"
 #include "rtl/lockstep.hpp"
+#include "sim/debug/state_report.hpp"
+#include "sim/debug/watch.hpp"
 #include "sim/firmware/acpi.hpp"
 #include "sim/loader.hpp"
+#include "sim/report.hpp"
 
 namespace vmxsim::sim {
 namespace {
@@ -139,12 +142,18 @@ public:
 
     RunResult run() {
         at_entry_ = load_image();
+        if (config_.debug.any()) watch_ = std::make_unique<Watch>(config_.debug, inspector(), config_.image_path);
         sc_core::sc_start();
         collect();
+        if (watch_) watch_->ended(went_wrong(result_), exit_status(result_, config_.debug.boot));
         return std::move(result_);
     }
 
 private:
+    Inspector inspector() {
+        return {core_, vmcs_port_, unit_ ? std::function<bool()>([this] { return unit_->in_l2(); }) : std::function<bool()>{}};
+    }
+
     vmx::CpuState load_image() {
         std::vector<LoadModule> modules;
         for (const auto& m : config_.modules) modules.push_back({m.path, m.command_line});
@@ -175,7 +184,7 @@ private:
         result_.cycles = core_.state.cycles;
         result_.instructions = core_.instructions();
         result_.stop = core_module_.stopped_by();
-        result_.state = core_.describe();
+        result_.state = state_report(inspector());
         result_.bucket_names = ledger_.names();
         result_.bucket_totals = ledger_.totals();
         result_.episodes = ledger_.episodes();
@@ -218,6 +227,7 @@ private:
     std::unique_ptr<nested::Unit> unit_;
     std::unique_ptr<nested::UnitModule> unit_module_;
     std::unique_ptr<nested::TlmRootAgent> agent_;
+    std::unique_ptr<Watch> watch_;
 };
 
 }  // namespace
