@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first program of the Linux that vmxsim boots: it says where it is, loads modules, tries KVM where the kernel has it,
-// and switches the machine off. The modules stand on the kernel's command line, as "modules=NAME,NAME"; the kernel gives
-// its init what it does not know itself as environment.
+// and switches the machine off. On the kernel's command line stand the modules, as "modules=NAME,NAME", and an image of the
+// initramfs that is to be KVM's guest, as guest="NAME ARGUMENTS"; the kernel gives its init what it does not know itself
+// as environment.
 //
 // A static program: the initramfs holds nothing else. Where something fails it ends the run through the debug-exit port
 // with a value other than 0.
@@ -102,7 +103,9 @@ int main(void) {
     greet();
     char *modules = getenv("modules");
     for (char *name = modules ? strtok(modules, ",") : NULL; name; name = strtok(NULL, ",")) load(name);
-    if (access("/dev/kvm", F_OK) == 0 && !try_kvm()) leave(kFailed);
+    const char *guest = getenv("guest");
+    if (access("/dev/kvm", F_OK) == 0 && !run_one_page()) leave(kFailed);
+    if (guest && !run_image(guest)) leave(kFailed);
     printf("init: good\n");
     tcdrain(STDOUT_FILENO);
     // Without ACPI nothing can switch the power off: the kernel would halt.
