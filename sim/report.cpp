@@ -28,7 +28,8 @@ Report make_report(const MachineConfig& config, const RunResult& result, const S
     Report r{config, result,
              "",     "",
              image,  parse_measurements(result.console),
-             {},     exit_status(result, scenario == nullptr)};
+             {},     exit_status(result, scenario == nullptr),
+             scenario != nullptr && scenario->guest_measures};
     if (scenario == nullptr) return r;
     r.scenario = scenario->name;
     r.title = scenario->title;

@@ -75,7 +75,7 @@ Scenario load_scenario(const std::filesystem::path& file) {
     const Reader in(file);
     const auto& root = in.root();
     in.only(root, "", {"title", "image", "append", "profile", "l0", "policy", "memory", "initrd", "console",
-                      "fetch", "references"});
+                      "fetch", "guest_measures", "references"});
     Scenario s;
     s.name = file.stem().string();
     s.title = in.filled_text(in.need(root, "", "title", "a sentence"), "title");
@@ -92,6 +92,7 @@ Scenario load_scenario(const std::filesystem::path& file) {
         s.memory_bytes = *bytes;
     }
     s.initrd = in.texts(root, "initrd");
+    if (const auto* node = root.get("guest_measures")) s.guest_measures = in.boolean(*node, "guest_measures");
     if (const auto* node = root.get("console")) s.console = in.boolean(*node, "console");
     if (const auto* node = root.get("fetch")) s.fetch = in.filled_text(*node, "fetch");
     for (const auto* table : in.tables(root, "references")) s.references.push_back(read_reference(in, *table));

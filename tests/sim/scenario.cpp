@@ -62,6 +62,7 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_with_its_line) {
     BOOST_TEST(has(complaint(kGood + "initrd = \"a\"\n"), ".toml:4: 'initrd' is a string, expected an array of strings"));
     BOOST_TEST(has(complaint(kGood + "initrd = [\"a\", 1]\n"), ".toml:4: 'initrd' is an integer, expected a string"));
     BOOST_TEST(has(complaint(kGood + "console = 1\n"), ".toml:4: 'console' is an integer, expected true or false"));
+    BOOST_TEST(has(complaint(kGood + "guest_measures = 1\n"), "'guest_measures' is an integer, expected true or false"));
     BOOST_TEST(has(complaint(kGood + "fetch = \"\"\n"), ".toml:4: 'fetch' is empty"));
     BOOST_TEST(has(complaint("title = \"t\"\n"), "'image' is missing"));
     BOOST_TEST(has(complaint(kGood + "[[references]]\nid = \"x\"\nkind = \"cpuid\"\nlevel = \"L2\"\n"),
@@ -71,7 +72,7 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_with_its_line) {
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_answered_with_the_names_there_are) {
     BOOST_CHECK_EXCEPTION(find_definition("scenarios", "nested"), InputError, [](const auto& e) {
-        return has(e.what(), "nested: no such scenario, expected linux-boot or nested-exits");
+        return has(e.what(), "nested: no such scenario, expected linux-boot, linux-kvm or nested-exits");
     });
     BOOST_CHECK_THROW(find_definition("profiles", "../profiles/nehalem"), InputError);
     BOOST_CHECK_THROW(find_definition("profiles", ""), InputError);
