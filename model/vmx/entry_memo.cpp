@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/vmx/entry_memo.hpp"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -44,14 +46,10 @@ constexpr auto kControlWords = [] {
 }();
 /// In line: most lines are the same, and a call of memcmp costs more than the comparison.
 bool same_line(const u8* a, const u8* b) {
-    u64 difference = 0;
-    for (unsigned i = 0; i < 64; i += 8) {
-        u64 x, y;
-        std::memcpy(&x, a + i, 8);
-        std::memcpy(&y, b + i, 8);
-        difference |= x ^ y;
-    }
-    return difference == 0;
+    const auto part = [](const u8* at, unsigned i) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(at) + i); };
+    __m128i same = _mm_cmpeq_epi8(part(a, 0), part(b, 0));
+    for (unsigned i = 1; i < 4; ++i) same = _mm_and_si128(same, _mm_cmpeq_epi8(part(a, i), part(b, i)));
+    return _mm_movemask_epi8(same) == 0xffff;
 }
 constexpr arch::LineMask kLines = arch::kGenericLayout.lines_of(arch::FieldType::Control) |
                                   arch::kGenericLayout.lines_of(arch::FieldType::Guest) |

@@ -95,7 +95,7 @@ void Engine::insert(Block* b) {
         info.lines |= line_mask(offset, bytes);
         if (!core_.ram().is_code({page})) {
             core_.ram().mark_code({page});
-            new_generation();  // store permissions that were given out for the page
+            drop_data();  // store permissions that were given out for the page
         }
     };
     note(b->ppage, b->va & 0xfff, b->bytes - b->second_bytes);
