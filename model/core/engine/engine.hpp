@@ -21,6 +21,8 @@ public:
 
     StopReason run(u64 until);
     u64 instructions() const { return hot_.instructions; }
+    u64 branches() const { return hot_.predictor.branches; }        ///< predicted ones: conditional and indirect
+    u64 mispredicts() const { return hot_.predictor.mispredicts; }
     /// Registers that select translations or decoding have changed.
     void context_changed();
     /// Outcome::Next, or the fault or VM exit of the translation is set in the core.
@@ -54,6 +56,8 @@ public:
     /// The same behind `op`, where the rest of the block is not to run.
     void stop_behind(const engine::Op& op, unsigned length);
     void fetch_block_lines(const engine::Block& b);
+    /// The branch prediction of an instruction that the interpreter executed, with `outcome`.
+    void predict(const engine::Op& op, const Insn& insn, Outcome outcome);
     /// Mnemonics without implementation that were met, with their numbers.
     const std::map<ZydisMnemonic, u64>& unimplemented() const { return unimplemented_; }
     void count_unimplemented(ZydisMnemonic m) { ++unimplemented_[m]; }
