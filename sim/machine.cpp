@@ -184,6 +184,8 @@ private:
         ledger_.settle(core_.state.cycles);
         result_.cycles = core_.state.cycles;
         result_.instructions = core_.instructions();
+        result_.branches = core_.branches();
+        result_.mispredicts = core_.mispredicts();
         result_.stop = core_module_.stopped_by();
         result_.state = core_.describe();
         result_.bucket_names = ledger_.names();
