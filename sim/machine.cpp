@@ -28,6 +28,7 @@ constexpr unsigned kCpuidApic = 9, kCpuidX2Apic = 21, kCpuidTscDeadline = 24;
 /// What CPUID offers with the platform around the processor. Under the nested unit there is no local APIC yet.
 core::CpuidTable cpuid_of(const MachineConfig& c) {
     core::CpuidTable table = c.profile.cpuid;
+    table.microcode = static_cast<u32>(c.profile.cpu.microcode);
     if (c.l0 == L0Mode::Unit) return table;
     const CpuParams& cpu = c.profile.cpu;
     for (core::CpuidLeaf& leaf : table.leaves) {

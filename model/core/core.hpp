@@ -57,6 +57,7 @@ struct SystemState {
     std::array<u64, 16> mtrr_variable{};  ///< IA32_MTRR_PHYSBASE0, PHYSMASK0, ... (200H to 20FH)
     std::array<u64, 11> mtrr_fixed{};     ///< 250H, 258H, 259H, 268H to 26FH
     u64 mtrr_default = 0;
+    u64 update_signature = 0;             ///< IA32_BIOS_SIGN_ID
     u64 random = 0;                       ///< RDRAND, RDSEED: numbers drawn; the sequence is fixed
     bool monitor_armed = false;
     bool iret_unblocked_nmi = false;      ///< the fault being raised is of an IRET that ended NMI blocking (SDM 30.2.3)
