@@ -105,6 +105,10 @@ public:
         io_.attach(devices::FwCfg::kSelector, devices::FwCfg::kData, fw_cfg_);
         io_.attach(devices::ShutdownPort::kPort, devices::ShutdownPort::kPort, shutdown_port_);
         if (config.l0 == L0Mode::None) attach_platform();
+        if (config.progress) {
+            SC_HAS_PROCESS(Machine);
+            SC_METHOD(report_progress);
+        }
         lines_.socket.bind(memory_.socket);
         vmcs_port_.socket.bind(vmcs_target_->socket);
         core_.attach(vmx_);
@@ -116,6 +120,12 @@ public:
             agent_ = std::make_unique<nested::TlmRootAgent>("agent", *unit_);
             agent_->socket.bind(unit_module_->exits);
         }
+    }
+
+    /// Time passes in slices of the core's; between them the run's watcher is told.
+    void report_progress() {
+        config_.progress({core_.instructions(), core_.state.cycles});
+        next_trigger(1, sc_core::SC_MS);
     }
 
     /// The PC around the bare machine. Under the nested unit, L0 has no interrupts to give yet.
@@ -174,6 +184,8 @@ private:
         ledger_.settle(core_.state.cycles);
         result_.cycles = core_.state.cycles;
         result_.instructions = core_.instructions();
+        result_.branches = core_.branches();
+        result_.mispredicts = core_.mispredicts();
         result_.stop = core_module_.stopped_by();
         result_.state = core_.describe();
         result_.bucket_names = ledger_.names();

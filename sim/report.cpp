@@ -48,7 +48,7 @@ int exit_status(const RunResult& result, bool boot) {
         if (!boot && *result.debug_exit == 0) return 0;
         return static_cast<int>((*result.debug_exit << 1 | 1) & 0xff);  // a process's status has eight bits
     }
-    return result.stop == core::StopReason::PowerOff && boot ? 0 : 3;
+    return result.stop == core::StopReason::PowerOff ? 0 : 3;
 }
 
 std::string ending(const RunResult& result) {

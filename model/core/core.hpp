@@ -33,6 +33,8 @@ struct CoreParams {
     u64 cpuid = 100, rdtsc = 24, rdmsr = 60, wrmsr = 60, mov_cr = 20, io = 200, hlt_wake = 0, lock = 20, far_transfer = 60;
     u64 string_element = 1;     ///< each element of a string instruction
     u64 serialize = 10;         ///< IRET, segment loads and others that drain the pipeline
+    u64 mispredict = 15;        ///< a branch that the predictor had wrong
+    u64 branch_counters = 12, branch_history = 12, branch_targets = 9, branch_returns = 4;  ///< log2; history in bits
 };
 std::span<const arch::Param<CoreParams>> core_params();
 
@@ -115,6 +117,8 @@ public:
     void request_stop(StopReason reason) { stop_ = reason; }
     StopReason stop_reason() const { return stop_; }
     u64 instructions() const;
+    u64 branches() const;     ///< conditional and indirect ones, of timing level Interval
+    u64 mispredicts() const;
     /// A few lines on the machine's state, for the end of a run that went wrong.
     std::string describe() const;
 

@@ -12,6 +12,7 @@
 #include "model/devices/io_apic.hpp"
 #include "model/devices/keyboard.hpp"
 #include "model/devices/local_apic.hpp"
+#include "model/devices/pci_host.hpp"
 #include "model/devices/pic.hpp"
 #include "model/devices/pit.hpp"
 #include "model/devices/test_device.hpp"

@@ -182,10 +182,17 @@ BOOST_AUTO_TEST_CASE(the_status_is_0_for_a_good_scenario_and_as_on_qemu_for_boot
     BOOST_TEST(exit_status(r, true) == 11);
 }
 
+BOOST_AUTO_TEST_CASE(a_guest_that_switches_the_machine_off_has_ended_well) {
+    RunResult r;
+    r.stop = core::StopReason::PowerOff;
+    BOOST_TEST(exit_status(r, false) == 0);
+    BOOST_TEST(exit_status(r, true) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(the_status_is_3_where_the_machine_went_wrong) {
     using core::StopReason;
     for (const auto why : {StopReason::Shutdown, StopReason::VmxAbort, StopReason::Halted, StopReason::Budget,
-                           StopReason::AgentStopped}) {
+                           StopReason::AgentStopped, StopReason::Reset}) {
         RunResult r;
         r.stop = why;
         BOOST_TEST(exit_status(r, false) == 3);

@@ -31,6 +31,13 @@ Engine::Engine(Core& core)
     hot_.jumps.fill(&dead_);
     hot_.fetched.fill(~u64{0});
     dead_.va = 1;
+    const CoreParams& p = core.params();
+    engine::Predictor& predictor = hot_.predictor;
+    predictor.penalty = p.mispredict;
+    predictor.history_mask = (u64{1} << p.branch_history) - 1;
+    predictor.counter_mask = (u64{1} << p.branch_counters) - 1;
+    predictor.target_mask = (u64{1} << p.branch_targets) - 1;
+    predictor.return_mask = (u64{1} << p.branch_returns) - 1;
     const ZydisMachineMode machine[] = {ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32,
                                         ZYDIS_MACHINE_MODE_LONG_64};
     const ZydisStackWidth stack[] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32, ZYDIS_STACK_WIDTH_64};
@@ -95,7 +102,7 @@ void Engine::insert(Block* b) {
         info.lines |= line_mask(offset, bytes);
         if (!core_.ram().is_code({page})) {
             core_.ram().mark_code({page});
-            new_generation();  // store permissions that were given out for the page
+            drop_data();  // store permissions that were given out for the page
         }
     };
     note(b->ppage, b->va & 0xfff, b->bytes - b->second_bytes);
