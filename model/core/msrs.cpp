@@ -188,6 +188,8 @@ bool read_msr(Core& core, u32 index, u64& value) {
 bool write_msr(Core& core, u32 index, u64 value) {
     CpuState& state = core.state;
     if (core.interrupts() && belongs_to_apic(index)) {
+        // Address bits beyond MAXPHYADDR are reserved (SDM figure 11-5).
+        if (index == msr::APIC_BASE && value >> core.capabilities().physical_address_bits) return false;
         if (!core.interrupts()->write_msr(index, value)) return false;
         if (index == msr::APIC_BASE) {
             state.apic_base = value;

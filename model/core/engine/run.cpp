@@ -137,9 +137,10 @@ bool Engine::pending_events() {
             return true;
         }
     }
-    // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3).
+    // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3). They end HLT (SDM 2A, HLT): one that is
+    // single-stepped does not wait.
     if (s.pending_debug & kPendingTraps && !(s.blocking & vmx::blocking::MOV_SS) &&
-        s.activity == ActivityState::Active) {
+        (s.activity == ActivityState::Active || s.activity == ActivityState::Hlt)) {
         core_.raise(1);
         core_.fault().dr6 = s.pending_debug & kPendingTraps;
         s.pending_debug = 0;
