@@ -31,6 +31,7 @@ public:
     void drop_page(GuestVirtual page) override;
     void drop_all() override;
     void code_written(HostPhysical at, unsigned bytes) override;
+    void code_marked() override { new_generation(); }  // store permissions that were given out for the page
 
     // ---- For handlers and the interpreter.
     enum class Reach : u8 {
