@@ -83,6 +83,7 @@ Outcome rdtsc(Core& core, const Insn& insn) {
     ExitInfo exit;
     if (with_aux ? core.vmx().intercept_rdtscp(exit) : core.vmx().intercept_rdtsc(exit))
         return exit_with(core, insn, exit);
+    if (!core.others_have_come(core.params().rdtsc)) return Outcome::Yield;
     core.spend(core.params().rdtsc);
     write_edx_eax(state, core.vmx().guest_tsc());
     if (with_aux) state.r[RCX] = state.tsc_aux & 0xffffffff;
