@@ -67,7 +67,23 @@ void AddressSet::erase(u64 at) {
     for (const u64 a : addresses_) filter_ |= bit(a);
 }
 
-GdbStub::GdbStub(std::unique_ptr<GdbLink> link, Inspector machine) : link_(std::move(link)), machine_(std::move(machine)) {}
+GdbStub::GdbStub(std::unique_ptr<GdbLink> link, std::vector<Inspector> machine)
+    : link_(std::move(link)), machine_(std::move(machine)), resumed_at_(machine_.size(), ~u64{0}) {}
+
+std::size_t GdbStub::number_of(const core::Core& core) const {
+    std::size_t n = 0;
+    while (n + 1 < machine_.size() && &machine_[n].core != &core) ++n;
+    return n;
+}
+
+/// "1" is processor 0; "0" and "-1", any, leave `number` as it is. False: there is no such one.
+bool GdbStub::select(std::string_view thread, std::size_t& number) const {
+    if (thread.starts_with('-')) return true;
+    u64 value = 0;
+    if (!take_number(thread, value) || value > machine_.size()) return false;
+    if (value) number = value - 1;
+    return true;
+}
 
 bool GdbStub::asked_to_stop() {
     for (int c = link_->poll(); c >= 0; c = link_->poll())
@@ -77,47 +93,49 @@ bool GdbStub::asked_to_stop() {
 
 bool GdbStub::before_instruction(core::Core& core) {
     if (detached_) return false;
-    const bool moved = core.instructions() != resumed_at_;
+    const std::size_t at = number_of(core);
     if (!started_) {
         started_ = true;
-        return stop("T05thread:1;");
+        return stop(at, "T05");
     }
-    if (!watches_.empty()) {
-        for (Watch& w : watches_) {
-            std::vector<u8> now = machine_.read(w.at, w.value.size());
-            // Unreadable in this address space: not the memory that was meant.
-            if (now.size() != w.value.size() || now == w.value) continue;
-            w.value = std::move(now);
-            return stop(fmt::format("T05watch:{:x};thread:1;", w.at));
-        }
+    const Inspector& here = machine_[at];
+    for (Watch& w : watches_) {
+        std::vector<u8> now = here.read(w.at, w.value.size());
+        // Unreadable in this address space: not the memory that was meant.
+        if (now.size() != w.value.size() || now == w.value) continue;
+        w.value = std::move(now);
+        return stop(at, fmt::format("T05watch:{:x};", w.at));
     }
-    if (moved && (stepping_ || (!breakpoints_.empty() && breakpoints_.contains(machine_.linear_rip())))) return stop("T05thread:1;");
-    if (++hooks_ % kPollInterval == 0 && asked_to_stop()) return stop("T02thread:1;");
+    const bool moved = core.instructions() != resumed_at_[at];
+    if (moved && ((stepping_ && at == stepped_) || (!breakpoints_.empty() && breakpoints_.contains(here.linear_rip()))))
+        return stop(at, "T05");
+    if (++hooks_ % kPollInterval == 0 && asked_to_stop()) return stop(at, "T02");
     return false;
 }
 
-void GdbStub::slice(core::Core&) {
-    if (!detached_ && started_ && asked_to_stop()) stop("T02thread:1;");
+void GdbStub::slice(core::Core& core) {
+    if (!detached_ && started_ && asked_to_stop()) stop(number_of(core), "T02");
 }
 
 void GdbStub::ended(bool fatal, int status) {
     if (detached_) return;
-    if (fatal) stop("T06thread:1;");
+    if (fatal) stop(stopped_, "T06");
     if (!detached_) reply(fmt::format("W{:02x}", status & 0xff));
 }
 
-bool GdbStub::stop(const std::string& why) {
+bool GdbStub::stop(std::size_t at, const std::string& why) {
     const bool first = last_stop_.empty();
-    last_stop_ = why;
+    last_stop_ = fmt::format("{}thread:{:x};", why, at + 1);
+    stopped_ = selected_ = stepped_ = at;
     stepping_ = changed_ = false;
-    if (!first) reply(why);  // GDB asks for the first one
+    if (!first) reply(last_stop_);  // GDB asks for the first one
     for (;;) {
         const std::string packet = receive();
         const Resume next = packet.empty() ? Resume::Gone : serve(packet);
         if (next == Resume::Stay) continue;
         if (next == Resume::Gone) detached_ = true;
-        resumed_at_ = machine_.core.instructions();
-        return changed_ || machine_.core.stop_reason() != core::StopReason::None;
+        for (std::size_t i = 0; i < machine_.size(); ++i) resumed_at_[i] = machine_[i].core.instructions();
+        return changed_ || machine_[at].core.stop_reason() == core::StopReason::Debugger;
     }
 }
 
@@ -161,14 +179,25 @@ GdbStub::Resume GdbStub::serve(const std::string& packet) {
         case 'm': reply(memory(rest, false)); break;
         case 'M': reply(memory(rest, true)); break;
         case 'Z': case 'z': reply(point(packet)); break;
-        case 'H': case 'T': reply("OK"); break;
+        case 'H': {
+            std::size_t number = selected_;
+            const bool known = rest.size() > 1 && select(rest.substr(1), number);
+            if (known && rest[0] == 'g') selected_ = number;
+            reply(known ? "OK" : kBad);
+            break;
+        }
+        case 'T': {
+            std::size_t number = 0;
+            reply(select(rest, number) ? "OK" : kBad);
+            break;
+        }
         case 'q': case 'Q': reply(query(packet)); break;
         case 'c': case 'C': case 's': case 'S': case 'v': return resume(packet);
         case 'D':
             reply("OK");
             return Resume::Gone;
         case 'k':
-            machine_.core.request_stop(core::StopReason::Debugger);
+            machine_[stopped_].core.request_stop(core::StopReason::Debugger);
             return Resume::Gone;
         default: reply("");
     }
@@ -183,7 +212,7 @@ GdbStub::Resume GdbStub::resume(const std::string& packet) {
     }
     if (take(rest, "vKill")) {
         reply("OK");
-        machine_.core.request_stop(core::StopReason::Debugger);
+        machine_[stopped_].core.request_stop(core::StopReason::Debugger);
         return Resume::Gone;
     }
     if (take(rest, "vCont;")) {
@@ -193,6 +222,11 @@ GdbStub::Resume GdbStub::resume(const std::string& packet) {
             return Resume::Stay;
         }
         stepping_ = what == 's' || what == 'S';
+        const auto colon = rest.find(':'), semicolon = rest.find(';');
+        if (stepping_ && colon < semicolon && !select(rest.substr(colon + 1), stepped_)) {
+            reply(kBad);
+            return Resume::Stay;
+        }
         return Resume::Go;
     }
     if (rest[0] == 'v') {
@@ -204,7 +238,7 @@ GdbStub::Resume GdbStub::resume(const std::string& packet) {
     rest.remove_prefix(1);
     if (with_signal) rest = rest.find(';') == std::string_view::npos ? std::string_view{} : rest.substr(rest.find(';') + 1);
     if (u64 at = 0; take_number(rest, at)) {
-        machine_.core.state.rip = at;
+        machine_[stopped_].core.state.rip = at;
         changed_ = true;
     }
     return Resume::Go;
@@ -212,7 +246,7 @@ GdbStub::Resume GdbStub::resume(const std::string& packet) {
 
 std::string GdbStub::read_registers() const {
     std::string out;
-    for (std::size_t i = 0; i < gdb_register_count(); ++i) out += to_hex(gdb_read_register(machine_.core, i));
+    for (std::size_t i = 0; i < gdb_register_count(); ++i) out += to_hex(gdb_read_register(cpu().core, i));
     return out;
 }
 
@@ -223,7 +257,7 @@ bool GdbStub::write_registers(std::string_view hex) {
         const std::size_t n = gdb_register_bytes(i);
         if (bytes.size() - at < n) return false;
         const auto from = bytes.begin() + static_cast<std::ptrdiff_t>(at);
-        gdb_write_register(machine_.core, i, {from, from + static_cast<std::ptrdiff_t>(n)});  // the read-only ones stay
+        gdb_write_register(cpu().core, i, {from, from + static_cast<std::ptrdiff_t>(n)});  // the read-only ones stay
         at += n;
     }
     changed_ = true;
@@ -233,8 +267,8 @@ bool GdbStub::write_registers(std::string_view hex) {
 std::string GdbStub::one_register(std::string_view packet, bool write) {
     u64 number = 0;
     if (!take_number(packet, number) || number >= gdb_register_count()) return std::string(kBad);
-    if (!write) return to_hex(gdb_read_register(machine_.core, number));
-    if (!take(packet, "=") || !gdb_write_register(machine_.core, number, from_hex(packet))) return std::string(kBad);
+    if (!write) return to_hex(gdb_read_register(cpu().core, number));
+    if (!take(packet, "=") || !gdb_write_register(cpu().core, number, from_hex(packet))) return std::string(kBad);
     changed_ = true;
     return "OK";
 }
@@ -244,14 +278,14 @@ std::string GdbStub::memory(std::string_view packet, bool write) {
     if (!take_number(packet, at) || !take(packet, ",") || !take_number(packet, bytes) || bytes > kLongestPacket / 2)
         return std::string(kBad);
     if (!write) {
-        const std::vector<u8> data = machine_.read(at, bytes);
+        const std::vector<u8> data = cpu().read(at, bytes);
         return data.empty() && bytes ? std::string(kUnreadable) : to_hex(data);
     }
     const std::vector<u8> data = take(packet, ":") ? from_hex(packet) : std::vector<u8>{};
     if (data.size() != bytes) return std::string(kBad);
-    if (!machine_.write(at, data)) return std::string(kUnreadable);
+    if (!cpu().write(at, data)) return std::string(kUnreadable);
     for (Watch& w : watches_)
-        if (auto now = machine_.read(w.at, w.value.size()); now.size() == w.value.size()) w.value = std::move(now);
+        if (auto now = cpu().read(w.at, w.value.size()); now.size() == w.value.size()) w.value = std::move(now);
     changed_ = true;
     return "OK";
 }
@@ -271,7 +305,7 @@ std::string GdbStub::point(std::string_view packet) {
     std::erase_if(watches_, [&](const Watch& w) { return w.at == at && w.value.size() == bytes; });
     if (!set) return "OK";
     if (bytes == 0 || bytes > 64) return std::string(kBad);
-    Watch watch{at, machine_.read(at, bytes)};
+    Watch watch{at, cpu().read(at, bytes)};
     if (watch.value.size() != bytes) return std::string(kUnreadable);
     watches_.push_back(std::move(watch));
     return "OK";
@@ -294,10 +328,18 @@ std::string GdbStub::query(const std::string& packet) {
         return (offset + part.size() < xml.size() ? "m" : "l") + part;
     }
     if (take(rest, "qAttached")) return "1";
-    if (rest == "qC") return "QC1";
-    if (rest == "qfThreadInfo") return "m1";
+    if (rest == "qC") return fmt::format("QC{:x}", selected_ + 1);
+    if (rest == "qfThreadInfo") {
+        std::string list = "m1";
+        for (std::size_t i = 1; i < machine_.size(); ++i) list += fmt::format(",{:x}", i + 1);
+        return list;
+    }
     if (rest == "qsThreadInfo") return "l";
-    if (take(rest, "qThreadExtraInfo")) return text_to_hex("CPU 0, " + machine_.level_name());
+    if (take(rest, "qThreadExtraInfo,")) {
+        std::size_t number = 0;
+        if (!select(rest, number)) return std::string(kBad);
+        return text_to_hex(fmt::format("CPU {}, {}", number, machine_[number].level_name()));
+    }
     if (take(rest, "qRcmd,")) {
         const std::vector<u8> command = from_hex(rest);
         std::string text = monitor({command.begin(), command.end()});
@@ -314,16 +356,16 @@ std::string GdbStub::monitor(const std::string& command) const {
     const std::string word = command.substr(0, space);
     std::string argument = space == std::string::npos ? "" : command.substr(space + 1);
     std::transform(argument.begin(), argument.end(), argument.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
-    core::Core& core = machine_.core;
-    if (word == "level") return machine_.level_name() + "\n";
+    core::Core& core = cpu().core;
+    if (word == "level") return cpu().level_name() + "\n";
     if (word == "cycles") return fmt::format("cycle {}, instruction {}\n", core.state.cycles, core.instructions());
-    if (word == "vmcs") return argument.empty() ? vmcs_summary(machine_) : vmcs_text(machine_, argument == "ALL" ? "" : argument);
-    if (word == "registers") return registers_text(machine_);
-    if (word == "events") return trail_text(machine_);
-    if (word == "state") return state_report(machine_);
+    if (word == "vmcs") return argument.empty() ? vmcs_summary(cpu()) : vmcs_text(cpu(), argument == "ALL" ? "" : argument);
+    if (word == "registers") return registers_text(cpu());
+    if (word == "events") return trail_text(cpu());
+    if (word == "state") return state_report(cpu());
     if (word == "stats") {
         const mmu::MmuStats& m = core.mmu().stats();
-        const arch::VmcsCacheStats v = machine_.vmcs.stats();
+        const arch::VmcsCacheStats v = cpu().vmcs.stats();
         return fmt::format("MMU   {} ITLB and {} DTLB misses, {} hits of the second level, {} walks, {} page faults,\n"
                            "      {} EPT violations, {} flushes\n"
                            "VMCS  {} reads, {} writes, {} line hits, {} line misses\n",
@@ -335,7 +377,7 @@ std::string GdbStub::monitor(const std::string& command) const {
         std::string_view text = argument;
         if (text.starts_with("0X")) text.remove_prefix(2);
         if (!take_number(text, at)) return "monitor translate ADDRESS\n";
-        const auto host = machine_.find(at);
+        const auto host = cpu().find(at);
         return host ? fmt::format("{:#x} is host-physical {:#x}\n", at, host->raw) : fmt::format("{:#x} is no RAM here\n", at);
     }
     return "monitor level | cycles | registers | vmcs [all | PART OF A FIELD'S NAME] | events | stats | translate ADDRESS | state\n";

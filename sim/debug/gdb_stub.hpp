@@ -43,7 +43,7 @@ private:
 class GdbStub : public core::Observer {
 public:
     /// The machine stops before its first instruction.
-    GdbStub(std::unique_ptr<GdbLink> link, Inspector machine);
+    GdbStub(std::unique_ptr<GdbLink> link, std::vector<Inspector> machine);
 
     bool wants_instructions() const override { return true; }
     bool before_instruction(core::Core&) override;
@@ -61,8 +61,13 @@ private:
     enum class Resume : u8 { Stay, Go, Gone };
 
     bool asked_to_stop();
-    /// Serves GDB until it lets the machine go on. True: the machine's state was changed.
-    bool stop(const std::string& why);
+    /// Serves GDB until it lets the machine go on. True: the state of processor `at`, where it stopped, was changed.
+    /// `why`: the stop's packet up to its thread.
+    bool stop(std::size_t at, const std::string& why);
+    /// The processor that GDB looks at, or steps: a thread of its, number + 1.
+    const Inspector& cpu() const { return machine_[selected_]; }
+    std::size_t number_of(const core::Core& core) const;
+    bool select(std::string_view thread, std::size_t& number) const;
     std::string receive();
     void reply(std::string_view data);
     Resume serve(const std::string& packet);
@@ -76,12 +81,13 @@ private:
     std::string monitor(const std::string& command) const;
 
     std::unique_ptr<GdbLink> link_;
-    Inspector machine_;
+    std::vector<Inspector> machine_;
     AddressSet breakpoints_;
     std::vector<Watch> watches_;
     std::string last_stop_;
     u64 hooks_ = 0;
-    u64 resumed_at_ = ~u64{0};  ///< instructions executed when the machine went on: there it does not stop again
+    std::vector<u64> resumed_at_;  ///< instructions executed when the machine went on: there it does not stop again
+    std::size_t stopped_ = 0, selected_ = 0, stepped_ = 0;  ///< processors
     bool started_ = false, stepping_ = false, changed_ = false, detached_ = false, acknowledge_ = true;
 };
 

@@ -42,7 +42,8 @@ bool parse_log_range(std::string_view text, LogOptions& options) {
            options.first <= options.last;
 }
 
-Log::Log(const LogOptions& options, Inspector machine) : options_(options), machine_(std::move(machine)) {
+Log::Log(const LogOptions& options, std::vector<Inspector> machine)
+    : options_(options), machine_(std::move(machine)), cpu_(&machine_.front()) {
     file_ = options.file == "-" ? stderr : std::fopen(options.file.c_str(), "w");
     if (!file_) throw InputError(fmt::format("{}: cannot be written, expected a writable path", options.file));
 }
@@ -52,20 +53,29 @@ Log::~Log() {
     else std::fclose(file_);
 }
 
+void Log::cpu(const core::Core& core) {
+    if (&cpu_->core != &core)
+        for (const Inspector& m : machine_)
+            if (&m.core == &core) cpu_ = &m;
+}
+
 bool Log::wanted(LogKind kind, u64 at) const {
-    if (!options_.has(kind) || machine_.core.state.cycles < options_.from) return false;
+    if (!options_.has(kind) || cpu_->core.state.cycles < options_.from) return false;
     return at >= options_.first && at <= options_.last;
 }
 
 void Log::line(LogKind kind, u64 at, std::string_view text) {
-    const vmx::CpuState& s = machine_.core.state;
-    fmt::print(file_, "{:>12} L{} {:016x} {:<9} {}\n", s.cycles, machine_.level(), at,
+    const vmx::CpuState& s = cpu_->core.state;
+    // Of several processors the line names its own.
+    if (machine_.size() > 1) fmt::print(file_, "{} ", cpu_ - machine_.data());
+    fmt::print(file_, "{:>12} L{} {:016x} {:<9} {}\n", s.cycles, cpu_->level(), at,
                kLogKinds[static_cast<std::size_t>(kind)], text);
 }
 
-bool Log::before_instruction(core::Core&) {
+bool Log::before_instruction(core::Core& core) {
+    cpu(core);
     if (wanted(LogKind::Insn)) {
-        const auto insn = machine_.disassemble(machine_.linear_rip());
+        const auto insn = cpu_->disassemble(cpu_->linear_rip());
         line(LogKind::Insn, insn.bytes.empty() ? "(unreadable)" : insn.text);
     }
     return false;
@@ -73,9 +83,10 @@ bool Log::before_instruction(core::Core&) {
 
 void Log::executed(core::Core& core, const core::Insn& insn, u64 rip, Outcome outcome) {
     if (outcome == Outcome::Fault || outcome == Outcome::VmExit) return;
+    cpu(core);
     const vmx::CpuState& s = core.state;
     // What loads CS is no instruction of the log's.
-    const u64 at = rip + machine_.linear_rip() - s.rip;
+    const u64 at = rip + cpu_->linear_rip() - s.rip;
     const auto low = [](u64 v) { return v & 0xffffffff; };
     const u64 wide = low(s.r[vmx::RDX]) << 32 | low(s.r[vmx::RAX]);
     switch (insn.z.mnemonic) {
@@ -144,6 +155,7 @@ void Log::executed(core::Core& core, const core::Insn& insn, u64 rip, Outcome ou
 }
 
 void Log::delivering(core::Core& core, const vmx::Event& e, bool injected) {
+    cpu(core);
     const bool outside = e.type == arch::EventType::ExternalInterrupt || e.type == arch::EventType::Nmi;
     const LogKind kind = outside || e.type == arch::EventType::SoftwareInterrupt ? LogKind::Interrupt : LogKind::Exception;
     if (!wanted(kind)) return;
@@ -152,11 +164,13 @@ void Log::delivering(core::Core& core, const vmx::Event& e, bool injected) {
     line(kind, text + (injected ? " (injected)" : ""));
 }
 
-void Log::triple_fault(core::Core&) {
+void Log::triple_fault(core::Core& core) {
+    cpu(core);
     if (wanted(LogKind::Exception)) line(LogKind::Exception, "triple fault");
 }
 
-void Log::vm_exit(core::Core&, const vmx::ExitInfo& e) {
+void Log::vm_exit(core::Core& core, const vmx::ExitInfo& e) {
+    cpu(core);
     if (!wanted(LogKind::Exit)) return;
     std::string text = fmt::format("{}", arch::exit_reason_name(static_cast<u32>(e.reason)));
     if (e.qualification) text += fmt::format(" qualification {:#x}", e.qualification);
@@ -169,7 +183,8 @@ void Log::vm_exit(core::Core&, const vmx::ExitInfo& e) {
     line(LogKind::Exit, text);
 }
 
-void Log::vm_entry(core::Core&, bool failed) {
+void Log::vm_entry(core::Core& core, bool failed) {
+    cpu(core);
     if (wanted(LogKind::Entry)) line(LogKind::Entry, failed ? "failed on guest state or MSRs" : "the guest runs");
 }
 

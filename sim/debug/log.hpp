@@ -12,7 +12,7 @@ namespace vmxsim::sim {
 class Log : public core::Observer {
 public:
     /// Throws InputError where the file cannot be written.
-    Log(const LogOptions& options, Inspector machine);
+    Log(const LogOptions& options, std::vector<Inspector> machine);
     ~Log() override;
 
     bool wants_instructions() const override { return options_.has(LogKind::Insn); }
@@ -24,12 +24,14 @@ public:
     void vm_entry(core::Core&, bool failed) override;
 
 private:
-    bool wanted(LogKind kind) const { return wanted(kind, machine_.linear_rip()); }
+    void cpu(const core::Core& core);
+    bool wanted(LogKind kind) const { return wanted(kind, cpu_->linear_rip()); }
     bool wanted(LogKind kind, u64 at) const;
-    void line(LogKind kind, std::string_view text) { line(kind, machine_.linear_rip(), text); }
+    void line(LogKind kind, std::string_view text) { line(kind, cpu_->linear_rip(), text); }
     void line(LogKind kind, u64 at, std::string_view text);
     LogOptions options_;
-    Inspector machine_;
+    std::vector<Inspector> machine_;
+    const Inspector* cpu_;  ///< of the event that is being logged
     std::FILE* file_ = nullptr;
 };
 

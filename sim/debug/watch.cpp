@@ -3,10 +3,10 @@
 
 namespace vmxsim::sim {
 
-Watch::Watch(const DebugOptions& options, const Inspector& machine, const std::string& image) {
+Watch::Watch(const DebugOptions& options, const std::vector<Inspector>& machine, const std::string& image) {
     if (!options.log.file.empty()) log_ = std::make_unique<Log>(options.log, machine);
     if (options.gdb) stub_ = std::make_unique<GdbStub>(wait_for_gdb(*options.gdb, image), machine);
-    machine.core.attach(this);
+    for (const Inspector& cpu : machine) cpu.core.attach(this);
 }
 
 }  // namespace vmxsim::sim

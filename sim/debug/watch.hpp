@@ -10,8 +10,9 @@ namespace vmxsim::sim {
 
 class Watch : public core::Observer {
 public:
-    /// Attaches itself to the core. Waits for GDB, where that is asked for. `image`: what GDB takes its symbols from.
-    Watch(const DebugOptions& options, const Inspector& machine, const std::string& image);
+    /// Attaches itself to the cores, at least one. Waits for GDB, where that is asked for. `image`: what GDB takes its
+    /// symbols from.
+    Watch(const DebugOptions& options, const std::vector<Inspector>& machine, const std::string& image);
 
     bool wants_instructions() const override { return stub_ || log_->wants_instructions(); }
     bool before_instruction(core::Core& c) override {

@@ -206,6 +206,25 @@ def test_nonsense_is_answered_or_ignored(session, tmp_path):
     assert s.ask("c") == "W01"
 
 
+def test_each_processor_is_a_thread(session, tmp_path):
+    # The boot processor sends INIT and a start-up IPI to 2000H, to all others; both count in EBX, then it ends the run.
+    # 2000H: inc ebx; jmp back (16 bit)
+    wait = "b900100000 e2fe"  # mov ecx, 1000h; loop
+    code = "c705002000006643ebfc" + "c7050003e0fe00450c00" + wait + "c7050003e0fe02460c00" + wait + tiny.END
+    s = session("boot", tiny.image(tmp_path / "two.elf", code), "--cpus", "2")
+    assert s.ask("qfThreadInfo") == "m1,2"
+    assert bytes.fromhex(s.ask("qThreadExtraInfo,2")).decode() == "CPU 1, L0 root"
+    assert s.ask("Z0,2000,1") == "OK"
+    assert s.ask("c") == "T05thread:2;"
+    assert s.register(RIP) == 0 and s.ask("qC") == "QC2"
+    assert s.ask("vCont;s:2;c") == "T05thread:2;"
+    assert s.register(RIP) == 2
+    assert s.ask("Hg1") == "OK" and s.register(RIP) > tiny.ENTRY
+    assert s.ask("Hg7") == "E22" and s.ask("T2") == "OK" and s.ask("T3") == "E22"
+    assert s.ask("z0,2000,1") == "OK"
+    assert s.ask("c") == "W01"
+
+
 GDB = shutil.which("gdb")
 
 
