@@ -15,6 +15,7 @@
 #include "rtl/adapter.hpp"
 #include "rtl/lockstep.hpp"
 #include "sim/firmware/acpi.hpp"
+#include "sim/firmware/bios_data.hpp"
 #include "sim/loader.hpp"
 
 namespace vmxsim::sim {
@@ -143,6 +144,7 @@ public:
                                         .power_off = [this] { core_.request_stop(core::StopReason::PowerOff); }});
         platform_->attach_to(io_);
         platform_->attach_to(mmio_);
+        write_bios_data(ram_, image_base_);
         if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = 1});
         core_.attach(*platform_);
         core_.attach(mmio_);
