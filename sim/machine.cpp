@@ -144,7 +144,7 @@ public:
                                         .power_off = [this] { core_.request_stop(core::StopReason::PowerOff); }});
         platform_->attach_to(io_);
         platform_->attach_to(mmio_);
-        write_bios_data(ram_, image_base_);
+        if (config_.memory_bytes >= kAcpiEnd + 0x1000) write_bios_data(ram_, image_base_);
         if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = 1});
         core_.attach(*platform_);
         core_.attach(mmio_);

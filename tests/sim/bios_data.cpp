@@ -28,4 +28,17 @@ BOOST_AUTO_TEST_CASE(one_serial_port_is_told) {
     BOOST_TEST(ram.read(HostPhysical{0x402}, 2) == 0u, "no second one");
 }
 
+BOOST_AUTO_TEST_CASE(functions_are_refused_and_other_vectors_return) {
+    memory::PhysicalMemory ram(4 << 20);
+    write_bios_data(ram, HostPhysical{0});
+    const auto handler = [&](unsigned vector) {
+        const u64 pointer = ram.read(HostPhysical{4 * vector}, 4);
+        return (pointer >> 16) * 16 + (pointer & 0xffff);
+    };
+    for (const unsigned vector : {0u, 8u, 0xfu, 0x70u, 0xffu}) BOOST_TEST(ram.read(HostPhysical{handler(vector)}, 1) == 0xcfu);
+    for (const unsigned vector : {0x10u, 0x13u, 0x15u, 0x16u}) BOOST_TEST(handler(vector) == kNoService);
+    BOOST_TEST(ram.read(HostPhysical{kNoService + 3}, 4) == 0x01064e83u, "or word [bp + 6], 1: carry");
+    BOOST_TEST(ram.read(HostPhysical{kNoService + 7}, 2) == 0x86b4u, "mov ah, 86h");
+}
+
 BOOST_AUTO_TEST_SUITE_END()
