@@ -9,6 +9,7 @@
 #include "sim/compare.hpp"
 #include "sim/machine.hpp"
 #include "sim/paths.hpp"
+#include "sim/progress.hpp"
 #include "sim/report.hpp"
 #include "sim/text.hpp"
 
@@ -61,9 +62,19 @@ int simulate(const Options& options) {
     make_report(config, RunResult{}, s, "", references);
     check_writable(options.stats);
 
-    const bool echo = boot || options.console;
-    if (echo) config.console = [](char c) { std::putchar(c); };
+    const bool echo = boot || options.console || (s && s->console);
+    std::optional<Progress> progress;
+    if (!options.quiet && Progress::wanted()) {
+        progress.emplace(config.profile.cpu.frequency_mhz);
+        config.progress = [&progress](const Advance& now) { progress->update(now); };
+    }
+    if (echo)
+        config.console = [&progress](char c) {
+            if (progress) progress->before(c);
+            std::putchar(c);
+        };
     const RunResult result = run(config);
+    progress.reset();
     if (echo) {
         if (!result.console.empty() && result.console.back() != '\n') std::putchar('\n');
         std::fflush(stdout);
@@ -100,8 +111,10 @@ MachineConfig make_config(const Options& o, const Scenario* s) {
     if (c.cpus > 1 && c.l0 == L0Mode::Unit)
         throw InputError(fmt::format("--cpus: '{}' is not possible under the nested unit, expected 1, or --l0 none", c.cpus));
     c.memory_bytes = o.memory_bytes.value_or(s ? s->memory_bytes : u64{512} << 20);
-    c.image_path = find_image(s ? s->image : o.image).string();
+    c.image_path = s ? find_image(s->image, s->fetch).string() : find_image(o.image).string();
     c.append = o.append.value_or(s ? s->append : "");
+    if (s)
+        for (const auto& file : s->initrd) c.modules.push_back({find_image(file, s->fetch).string(), ""});
     for (const auto& file : o.modules) c.modules.push_back({file, ""});
     c.max_cycles = o.max_cycles;
     c.quiet = o.quiet;

@@ -8,6 +8,7 @@
 
 #include "model/core/core.hpp"
 #include "sim/profile.hpp"
+#include "sim/progress.hpp"
 
 namespace vmxsim::sim {
 
@@ -52,6 +53,7 @@ struct MachineConfig {
     u64 max_cycles = 0;                 ///< the run ends here at the latest; 0: no limit
     bool quiet = false;                 ///< no progress on standard error
     std::function<void(char)> console;  ///< told each character of COM1 as it is sent; may be empty
+    std::function<void(const Advance&)> progress;  ///< told each simulated millisecond how far it is; may be empty
 };
 
 }  // namespace vmxsim::sim

@@ -70,6 +70,7 @@ void add_topology(core::CpuidTable& table, const memory::CacheParams& caches, un
 
 core::CpuidTable cpuid_of(const MachineConfig& c, unsigned index) {
     core::CpuidTable table = c.profile.cpuid;
+    table.microcode = static_cast<u32>(c.profile.cpu.microcode);
     if (c.l0 == L0Mode::Unit) return table;  // under the nested unit there is no local APIC yet
     const CpuParams& cpu = c.profile.cpu;
     for (core::CpuidLeaf& l : table.leaves) {

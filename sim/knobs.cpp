@@ -18,6 +18,8 @@ constexpr arch::Param<CpuParams> kCpuRows[] = {
     {"cpu.x2apic", &CpuParams::x2apic, "flag", 0, 1, "the local APIC has x2APIC mode; offered on the bare machine"},
     {"cpu.tsc_deadline", &CpuParams::tsc_deadline, "flag", 0, 1,
      "the timer of the local APIC has TSC-deadline mode; offered on the bare machine"},
+    {"cpu.microcode", &CpuParams::microcode, "revision", 0, 0xffffffff,
+     "microcode update that firmware has loaded, in IA32_BIOS_SIGN_ID; 0: none"},
     {"cpu.physical_address_bits", &CpuParams::physical_address_bits, "bits", 32, 52,
      "width of physical addresses: MMU, capability MSRs and CPUID"},
 };

@@ -71,6 +71,10 @@ public:
         io_.attach(devices::FwCfg::kSelector, devices::FwCfg::kData, fw_cfg_);
         io_.attach(devices::ShutdownPort::kPort, devices::ShutdownPort::kPort, shutdown_port_);
         if (config.l0 == L0Mode::None) attach_platform();
+        if (config.progress) {
+            SC_HAS_PROCESS(Machine);
+            SC_METHOD(report_progress);
+        }
         if (config.l0 == L0Mode::Unit) {
             unit_ = std::make_unique<nested::Unit>(nested::UnitDependencies{
                 boot().core.state, boot().vmx, ram_, boot().mmu, config.profile.capabilities, io_, cpuid_, boot().ledger,
@@ -80,6 +84,14 @@ public:
             agent_ = std::make_unique<nested::TlmRootAgent>("agent", *unit_);
             agent_->socket.bind(unit_module_->exits);
         }
+    }
+
+    /// Time passes in slices of the core's; between them the run's watcher is told.
+    void report_progress() {
+        u64 instructions = 0;
+        for (const auto& p : processors_) instructions += p->core.instructions();
+        config_.progress({instructions, turns_.cycles()});
+        next_trigger(1, sc_core::SC_MS);
     }
 
     /// The PC around the bare machine. Under the nested unit, L0 has no interrupts to give yet.
@@ -160,6 +172,8 @@ private:
             p->ledger.settle(p->core.state.cycles);
             result_.cpus.push_back({p->core.state.cycles, p->core.instructions()});
             result_.instructions += p->core.instructions();
+            result_.branches += p->core.branches();
+            result_.mispredicts += p->core.mispredicts();
             add_ledger(result_, p->ledger);
             add_counters(result_.vmcs_cache, p->vmcs_cache_stats());
             add_counters(result_.mmu, p->mmu.stats());

@@ -161,6 +161,7 @@ Json statistics(const Report& report) {
     j["caches"] = {{"l1d_accesses", k.l1d_accesses}, {"l1d_misses", k.l1d_misses},   {"l1i_accesses", k.l1i_accesses},
                    {"l1i_misses", k.l1i_misses},     {"l2_accesses", k.l2_accesses}, {"l2_misses", k.l2_misses},
                    {"llc_accesses", k.llc_accesses}, {"llc_misses", k.llc_misses}};
+    j["branches"] = {{"predicted", r.branches}, {"mispredicted", r.mispredicts}};
     j["unit"] = unit_of(r.unit);
     j["console"] = Json::array();
     for (const auto& line : lines_of(r.console)) j["console"].push_back(ascii(line));

@@ -25,6 +25,7 @@ struct RunResult {
     u64 cycles = 0;        ///< of the processor that is furthest ahead
     u64 instructions = 0;  ///< of all
     std::vector<CpuResult> cpus;
+    u64 branches = 0, mispredicts = 0;  ///< predicted branches; 0 without timing
     core::StopReason stop = core::StopReason::None;
     std::optional<u32> debug_exit;  ///< value written to the debug-exit port, where that ended the run
     std::string stop_detail;        ///< the nested unit's reason for stopping, where it has one

@@ -34,6 +34,8 @@ Core::~Core() = default;
 StopReason Core::run(u64 until) { return engine_->run(until); }
 
 u64 Core::instructions() const { return engine_->instructions(); }
+u64 Core::branches() const { return engine_->branches(); }
+u64 Core::mispredicts() const { return engine_->mispredicts(); }
 
 std::string Core::describe() const {
     static constexpr const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",

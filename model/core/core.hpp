@@ -34,6 +34,8 @@ struct CoreParams {
     u64 cpuid = 100, rdtsc = 24, rdmsr = 60, wrmsr = 60, mov_cr = 20, io = 200, hlt_wake = 0, lock = 20, far_transfer = 60;
     u64 string_element = 1;     ///< each element of a string instruction
     u64 serialize = 10;         ///< IRET, segment loads and others that drain the pipeline
+    u64 mispredict = 15;        ///< a branch that the predictor had wrong
+    u64 branch_counters = 12, branch_history = 12, branch_targets = 9, branch_returns = 4;  ///< log2; history in bits
 };
 std::span<const arch::Param<CoreParams>> core_params();
 
@@ -56,6 +58,7 @@ struct SystemState {
     std::array<u64, 16> mtrr_variable{};  ///< IA32_MTRR_PHYSBASE0, PHYSMASK0, ... (200H to 20FH)
     std::array<u64, 11> mtrr_fixed{};     ///< 250H, 258H, 259H, 268H to 26FH
     u64 mtrr_default = 0;
+    u64 update_signature = 0;             ///< IA32_BIOS_SIGN_ID
     u64 random = 0;                       ///< RDRAND, RDSEED: numbers drawn; the sequence is fixed
     bool monitor_armed = false;
     bool iret_unblocked_nmi = false;      ///< the fault being raised is of an IRET that ended NMI blocking (SDM 30.2.3)
@@ -117,6 +120,8 @@ public:
     void request_stop(StopReason reason) { stop_ = reason; }
     StopReason stop_reason() const { return stop_; }
     u64 instructions() const;
+    u64 branches() const;     ///< conditional and indirect ones, of timing level Interval
+    u64 mispredicts() const;
 
     // turns.cpp: several processors, of which one runs at a time
     /// A processor that waits until the others have reached cycle `horizon` has its turn.

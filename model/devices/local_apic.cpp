@@ -48,6 +48,7 @@ void LocalApic::reset() {
     irr_ = isr_ = tmr_ = {};
     lvt_.fill(kMasked);
     initial_ = divide_ = 0;
+    spent_ = false;
     deadline_ = 0;
     timers_.cancel(timer_);
 }
@@ -166,6 +167,7 @@ void LocalApic::write_lvt(Lvt entry, u32 value) {
     if (entry == kTimer && !features_.tsc_deadline) value &= ~(1u << 18);
     if (!software_enabled()) value |= kMasked;
     const u32 old = lvt_[entry];
+    if (entry == kTimer && timer_mode() == kOneShot && current_count() == 0) spent_ = true;
     lvt_[entry] = value;
     if (entry == kTimer && ((old ^ value) >> 17 & 3)) {
         // A change to or from TSC-deadline mode disarms the timer (SDM 11.5.4.1).

@@ -116,6 +116,7 @@ private:
     bool lint0_ = false;
     u32 initial_ = 0, divide_ = 0;
     u64 started_ = 0;        ///< bus tick at which the running count began
+    bool spent_ = false;     ///< a one-shot count has ended: periodic mode, chosen since, does not start it again
     u64 deadline_ = 0;       ///< IA32_TSC_DEADLINE; 0: not armed
     u64 adjust_ = 0;         ///< TSC - cycles
 };

@@ -13,6 +13,7 @@
 #include "model/devices/hpet.hpp"
 #include "model/devices/io_apic.hpp"
 #include "model/devices/keyboard.hpp"
+#include "model/devices/pci_host.hpp"
 #include "model/devices/pic.hpp"
 #include "model/devices/pit.hpp"
 #include "model/devices/processor_port.hpp"

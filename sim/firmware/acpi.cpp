@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "model/devices/acpi_pm.hpp"
-#include "model/devices/chipset_ports.hpp"
 #include "model/devices/hpet.hpp"
+#include "model/devices/cmos.hpp"
 #include "model/devices/io_apic.hpp"
+#include "model/devices/pci_host.hpp"
+#include "model/devices/serial.hpp"
+#include "sim/firmware/aml.hpp"
 
 namespace vmxsim::sim {
 namespace {
@@ -66,13 +69,26 @@ Table make_facs() {
     return t;
 }
 
-/// Soft-off alone: Name (_S5, Package () {5, 5, 0, 0}).
+/// What no bus tells of: the PCI host bridge, the serial port, the clock, and the sleep type of soft-off.
 Table make_dsdt() {
-    Table t("DSDT", 2);
+    using Pci = devices::PciHost;
     constexpr u8 kType = devices::AcpiPm::kSleepTypeS5;
-    for (const u8 b : {u8{0x08}, u8{'_'}, u8{'S'}, u8{'5'}, u8{'_'}, u8{0x12}, u8{0x08}, u8{0x04}, u8{0x0a}, kType,
-                       u8{0x0a}, kType, u8{0}, u8{0}})
-        t.put(b, 1);
+    Aml bridge, serial, clock, parts, all;
+    bridge.name_eisa_id("_HID", "PNP0A03").name_integer("_UID", 0);
+    bridge.name_buffer("_CRS", Resources{}
+                                   .bus_window(0, 0)
+                                   .ports(Pci::kFirst, Pci::kLast - Pci::kFirst + 1)
+                                   .port_window(0, Pci::kFirst - 1)
+                                   .port_window(Pci::kLast + 1, 0xffff)
+                                   .finish());
+    serial.name_eisa_id("_HID", "PNP0501").name_integer("_UID", 1);
+    serial.name_buffer("_CRS", Resources{}.ports(devices::Serial::kCom1, 8).irq(4).finish());
+    clock.name_eisa_id("_HID", "PNP0B00");
+    clock.name_buffer("_CRS", Resources{}.ports(devices::Cmos::kIndex, 2).irq(8).finish());
+    parts.device("PCI0", bridge).device("COM1", serial).device("RTC0", clock);
+    all.scope("_SB_", parts).name_package("_S5_", {kType, kType, 0, 0});
+    Table t("DSDT", 2);
+    for (const u8 b : all.bytes()) t.put(b, 1);
     t.finish();
     return t;
 }

@@ -70,6 +70,21 @@ BOOST_AUTO_TEST_CASE(periodic_fires_every_period_and_stops_with_count_zero) {
     BOOST_TEST(r(RBX) == 20u);
 }
 
+BOOST_AUTO_TEST_CASE(a_one_shot_count_that_has_ended_does_not_begin_again_in_periodic_mode) {
+    apic(kTimer, 0x31);
+    apic(kDivide, 3);
+    apic(kInitial, 1000);
+    run(500'000);
+    BOOST_TEST(r(RBX) == 1u);
+    apic(kTimer, 1u << 17 | 0x31);
+    BOOST_TEST(apic(kInitial) == 1000u);
+    run(1'000'000);
+    BOOST_TEST(apic(kCurrent) == 0u);
+    BOOST_TEST(r(RBX) == 1u);
+    apic(kInitial, 1000);
+    BOOST_TEST(apic(kCurrent) == 1000u);
+}
+
 BOOST_AUTO_TEST_CASE(the_tsc_deadline_fires_at_its_cycle_and_disarms) {
     apic(kTimer, 0x40031);
     BOOST_TEST(platform.processor().write_msr(0x6e0, 123'456));
@@ -200,6 +215,19 @@ BOOST_AUTO_TEST_CASE(the_apic_can_move) {
     platform.processor().write_msr(0x1b, 0xd0000900);
     BOOST_TEST(!mmio.claims({kApic}));
     BOOST_TEST(static_cast<u32>(read({0xd0000030}, 4)) == 0x50014u);
+}
+
+BOOST_AUTO_TEST_CASE(the_apic_cannot_move_beyond_the_physical_addresses) {
+    const auto wrmsr = [this](u64 value) {
+        r(RCX) = 0x1b;
+        r(RAX) = value & 0xffffffff;
+        r(RDX) = value >> 32;
+        return Machine::run({0x0f, 0x30});
+    };
+    const u64 first_reserved = u64{1} << core.capabilities().physical_address_bits;
+    BOOST_TEST((wrmsr(first_reserved / 2 | 0xfee00900) != core::Outcome::Fault));
+    BOOST_TEST((wrmsr(first_reserved | 0xfee00900) == core::Outcome::Fault));
+    BOOST_TEST(fault().vector == 13);
 }
 
 BOOST_AUTO_TEST_CASE(init_resets_the_processor_and_its_apic) {

@@ -184,7 +184,7 @@ BOOST_AUTO_TEST_CASE(reset_ports_reset_and_acpi_switches_off) {
     out(0x64, 0xfe);
     out(0x92, 3);
     BOOST_TEST(resets == 3);
-    io.out(0x604, 2, 5u << 10 | 1u << 13);
+    io.out(0x604, 2, 1u << 13);
     BOOST_TEST(offs == 1);
 }
 

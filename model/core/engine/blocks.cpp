@@ -31,6 +31,13 @@ Engine::Engine(Core& core)
     hot_.jumps.fill(&dead_);
     hot_.fetched.fill(~u64{0});
     dead_.va = 1;
+    const CoreParams& p = core.params();
+    engine::Predictor& predictor = hot_.predictor;
+    predictor.penalty = p.mispredict;
+    predictor.history_mask = (u64{1} << p.branch_history) - 1;
+    predictor.counter_mask = (u64{1} << p.branch_counters) - 1;
+    predictor.target_mask = (u64{1} << p.branch_targets) - 1;
+    predictor.return_mask = (u64{1} << p.branch_returns) - 1;
     const ZydisMachineMode machine[] = {ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32,
                                         ZYDIS_MACHINE_MODE_LONG_64};
     const ZydisStackWidth stack[] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32, ZYDIS_STACK_WIDTH_64};

@@ -48,6 +48,8 @@ Outcome cpuid(Core& core, const Insn& insn) {
     // Bits that follow the processor's state (SDM 2A, CPUID).
     switch (found.leaf) {
         case 1:
+            // The signature of the microcode update that is loaded, if one is (SDM 10.11.7.1).
+            if (core.cpuid().microcode) core.system.update_signature = u64{core.cpuid().microcode} << 32;
             set_bit(found.ecx, 27, state.cr4 & cr4::OSXSAVE);
             if (!(state.apic_base >> 11 & 1)) set_bit(found.edx, 9, false);
             break;
