@@ -82,10 +82,6 @@ void pause() { asm volatile("pause" ::: "memory"); }
 void wait_until(volatile u32& word, u32 value) {
     while (word != value) pause();
 }
-/// For what may come late, or must not come: long enough on every machine.
-void a_while() {
-    for (u32 i = 0; i < 20000; ++i) pause();
-}
 
 void add(volatile u32& word, u32 n) { asm volatile("lock addl %1, %0" : "+m"(word) : "r"(n) : "memory"); }
 
@@ -240,25 +236,34 @@ void copy_trampoline() {
 
 }  // namespace
 
-void start_processor(u32 id) {
+u32 processors() { return cpus; }
+u32 times_started() { return started; }
+
+void a_while() {
+    for (u32 i = 0; i < 20000; ++i) pause();
+}
+
+void send_start_up(u32 id) {
     const u32 before = started;
-    apic::send(apic::kInit, id);
-    a_while();
     apic::send(apic::kStartUp | kTrampoline >> 12, id);
     wait_until(started, before + 1);
+}
+
+void start_processor(u32 id) {
+    apic::send(apic::kInit, id);
+    a_while();
+    send_start_up(id);
     apic::send(apic::kStartUp | kTrampoline >> 12, id);  // as the protocol has it: it runs, so this one is lost
     a_while();
 }
 
-u32 processors() { return cpus; }
-
-void on_all(Job what) {
+void on_all(Job what, u32 lost) {
     done = 0;
     job = what;
     clear();
     if (cpus > 1) apic::send(apic::kFixed | kVector | apic::kOthers);
     what(0);
-    while (done != cpus - 1) pause();
+    while (done != cpus - 1 - lost) pause();
     job = nullptr;
     while (done != 0) pause();
     clear();

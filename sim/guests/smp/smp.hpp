@@ -12,8 +12,13 @@ using Job = void (*)(u32 id);
 u32 processors();
 /// INIT and two start-up IPIs; returns when it runs.
 void start_processor(u32 id);
-/// All processors do it, the caller as 0; returns when the last one has done it.
-void on_all(Job what);
+/// A start-up IPI without INIT before it; returns when the processor runs.
+void send_start_up(u32 id);
+u32 times_started();
+/// For what may come late, or must not come: long enough on every machine.
+void a_while();
+/// All processors do it, the caller as 0; returns when they have done it, but for `lost` of them that never return.
+void on_all(Job what, u32 lost = 0);
 
 /// INIT and SIPI at a processor in VMX operation, root and non-root.
 void test_vmx();
