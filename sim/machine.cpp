@@ -13,6 +13,7 @@
 #include "sim/debug/state_report.hpp"
 #include "sim/debug/watch.hpp"
 #include "sim/firmware/acpi.hpp"
+#include "sim/firmware/bios_data.hpp"
 #include "sim/loader.hpp"
 #include "sim/processor.hpp"
 #include "sim/report.hpp"
@@ -119,6 +120,7 @@ public:
             p.core.attach(platform_->processor(i));
             p.core.attach(p.mmio);
         }
+        if (config_.memory_bytes >= kAcpiEnd + 0x1000) write_bios_data(ram_, image_base_);
         if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = config_.cpus});
     }
 

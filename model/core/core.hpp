@@ -2,6 +2,7 @@
 // The VT-x core: architectural state, the execution engine, exceptions and system instructions. No SystemC here; the
 // SC_MODULE around it is core_module.hpp.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -132,10 +133,10 @@ public:
     void begin_turn(u64 horizon);
     /// From which cycle on this processor has something to do: ~0 where it waits for another one.
     u64 next_cycle() const;
-    /// A processor that executes nothing, and is woken by what another one did at `cycle`.
-    void woken_at(u64 cycle);
-    /// One that executes nothing before `cycle`: the time until then passes.
-    void sleep_until(u64 cycle);
+    /// It executes nothing, and nothing that waits would change that.
+    bool asleep() const;
+    /// Nothing happens to a processor that is asleep, or was, before `cycle`: the time until then passes.
+    void sleep_until(u64 cycle) { state.cycles = std::max(state.cycles, cycle); }
     /// For instructions that read the clock all processors share: the others have reached the cycle `cost` from here, so
     /// that no one sees the clock go backwards. False: not yet, the instruction is to end in Outcome::Yield.
     bool others_have_come(u64 cost) {

@@ -33,21 +33,14 @@ bool Core::wait_for_others(u64 cost) {
     return false;
 }
 
+bool Core::asleep() const { return state.activity != vmx::ActivityState::Active && !wakes_now(*this); }
+
 u64 Core::next_cycle() const {
     if (yielded_at_ != 0) return yielded_at_;
-    if (state.activity == vmx::ActivityState::Active || wakes_now(*this)) return state.cycles;
-    if (state.vmx.non_root && vmx_->boundaries_matter()) return state.cycles;
+    if (!asleep() || (state.vmx.non_root && vmx_->boundaries_matter())) return state.cycles;
     u64 wake = state.vmx.non_root ? vmx_->timer_deadline() : kNever;
     if (can_wake(*this)) wake = std::min(wake, lines().deadline);
     return wake == kNever ? kNever : std::max(wake, state.cycles);
-}
-
-void Core::woken_at(u64 cycle) {
-    if (state.activity != vmx::ActivityState::Active && wakes_now(*this)) state.cycles = std::max(state.cycles, cycle);
-}
-
-void Core::sleep_until(u64 cycle) {
-    if (state.activity != vmx::ActivityState::Active) state.cycles = std::max(state.cycles, cycle);
 }
 
 Turns::Turns(std::vector<Core*> cores, u64 slice, std::function<void(unsigned)> running)
@@ -67,15 +60,17 @@ StopReason Turns::run(u64 until) {
     if (cores_.size() == 1) return running().run(until);
     for (;;) {
         u64 first = kNever, second = kNever;
-        unsigned next = running_;
+        unsigned next = running_, asleep = 0;
         for (unsigned i = 0; i < cores_.size(); ++i) {
+            asleep |= unsigned{cores_[i]->asleep()} << i;
             const u64 at = cores_[i]->next_cycle();
             if (at < first) second = std::exchange(first, at), next = i;
             else second = std::min(second, at);
         }
         if (first == kNever) return StopReason::Halted;
         if (first >= until) {
-            for (Core* c : cores_) c->sleep_until(until);
+            for (unsigned i = 0; i < cores_.size(); ++i)
+                if (asleep >> i & 1) cores_[i]->sleep_until(until);
             return StopReason::Budget;
         }
         running_ = next;
@@ -83,8 +78,9 @@ StopReason Turns::run(u64 until) {
         Core& core = running();
         core.begin_turn(second);
         const StopReason why = core.run(std::min(until, std::min(second, first + kLongTurn) + slice_));
-        for (Core* other : cores_)
-            if (other != &core) other->woken_at(core.state.cycles);
+        // Who was woken by it was woken now.
+        for (unsigned i = 0; i < cores_.size(); ++i)
+            if (i != next && (asleep >> i & 1) && !cores_[i]->asleep()) cores_[i]->sleep_until(core.state.cycles);
         if (why != StopReason::Budget && why != StopReason::Halted) return why;
     }
 }
