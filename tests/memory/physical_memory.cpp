@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/memory/physical_memory.hpp"
 
+#include <csignal>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <stdexcept>
 #include <vector>
@@ -106,6 +111,21 @@ BOOST_AUTO_TEST_CASE(addresses_outside_are_never_code) {
     PhysicalMemory ram(4096);
     ram.mark_code({u64{1} << 50});
     BOOST_TEST(!ram.is_code({u64{1} << 50}));
+}
+
+BOOST_AUTO_TEST_CASE(a_host_access_beside_memory_reaches_no_other_memory) {
+    vmxsim::memory::PhysicalMemory ram(4096);
+    for (const long at : {-1L, 4096L, -65536L}) {
+        const pid_t child = fork();
+        if (child == 0) {
+            std::signal(SIGSEGV, SIG_DFL);
+            *static_cast<volatile vmxsim::u8*>(ram.host(vmxsim::HostPhysical{0}) + at) = 1;
+            _exit(0);
+        }
+        int status = 0;
+        BOOST_REQUIRE(waitpid(child, &status, 0) == child);
+        BOOST_TEST(WIFSIGNALED(status), "offset " << at);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
