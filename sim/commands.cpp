@@ -2,6 +2,7 @@
 #include "sim/commands.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -115,7 +116,12 @@ MachineConfig make_config(const Options& o, const Scenario* s) {
     c.append = o.append.value_or(s ? s->append : "");
     if (s)
         for (const auto& file : s->initrd) c.modules.push_back({find_image(file, s->fetch).string(), ""});
-    for (const auto& file : o.modules) c.modules.push_back({file, ""});
+    // As with QEMU, words behind the file are the module's command line. A file whose name has spaces is taken whole.
+    for (const auto& text : o.modules) {
+        const auto space = text.find(' ');
+        if (space == text.npos || std::filesystem::exists(text)) c.modules.push_back({text, ""});
+        else c.modules.push_back({text.substr(0, space), text.substr(space + 1)});
+    }
     c.max_cycles = o.max_cycles;
     c.quiet = o.quiet;
     return c;

@@ -11,6 +11,7 @@
 #include "model/devices/serial.hpp"
 #include "nested/unit_module.hpp"
 #include "sim/firmware/acpi.hpp"
+#include "sim/firmware/bios_data.hpp"
 #include "sim/loader.hpp"
 #include "sim/processor.hpp"
 #include "sim/totals.hpp"
@@ -116,6 +117,7 @@ public:
             p.core.attach(platform_->processor(i));
             p.core.attach(p.mmio);
         }
+        if (config_.memory_bytes >= kAcpiEnd + 0x1000) write_bios_data(ram_, image_base_);
         if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = config_.cpus});
     }
 

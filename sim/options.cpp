@@ -137,7 +137,7 @@ Parsed parse_options(int argc, const char* const* argv) {
         ->required()
         ->type_name("IMAGE");
     add_machine_options(*boot, o, boot_words);
-    boot->add_option("--initrd", o.modules, "load a file as a multiboot module, or as the kernel's initramfs; may be repeated")
+    boot->add_option("--initrd", o.modules, "load a file as a multiboot module ('FILE ARGS' with its command line), or as the kernel's initramfs; may be repeated")
         ->type_name("FILE")
         ->expected(1)
         ->take_all();

@@ -24,8 +24,8 @@ struct RunResult {
     std::string console;  ///< all that the image sent to COM1
     u64 cycles = 0;        ///< of the processor that is furthest ahead
     u64 instructions = 0;  ///< of all
+    u64 branches = 0, mispredicts = 0;  ///< predicted branches of all; 0 without timing
     std::vector<CpuResult> cpus;
-    u64 branches = 0, mispredicts = 0;  ///< predicted branches; 0 without timing
     core::StopReason stop = core::StopReason::None;
     std::optional<u32> debug_exit;  ///< value written to the debug-exit port, where that ended the run
     std::string stop_detail;        ///< the nested unit's reason for stopping, where it has one

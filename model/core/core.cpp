@@ -27,6 +27,7 @@ Core::Core(const Dependencies& d, TimingLevel timing)
       capabilities_(d.capabilities), ledger_(d.ledger), timing_(timing), index_(d.index),
       engine_(std::make_unique<Engine>(*this)) {
     fpu.offered = fpu_offers(d.cpuid);
+    fpu.extended = xsave_places(d.cpuid);
 }
 
 Core::~Core() = default;

@@ -54,7 +54,7 @@ void Platform::attach_to(IoBus& io) {
     io.attach(KeyboardController::kStatus, KeyboardController::kStatus, keyboard_);
     io.attach(PostCode::kPort, PostCode::kPort, post_code_);
     io.attach(SystemControlA::kPort, SystemControlA::kPort, system_control_);
-    io.attach(PciHost::kFirst, PciHost::kLast, pci_);
+    io.attach(PciPorts::kFirst, PciPorts::kLast, pci_);
     io.attach(AcpiPm::kEvent, AcpiPm::kLast, acpi_pm_);
     io.attach(TestDevice::kIrqFirst, TestDevice::kIrqLast, test_device_);
     io.attach(TestDevice::kLatchFirst, TestDevice::kLatchLast, test_device_);

@@ -13,7 +13,7 @@
 #include "model/devices/hpet.hpp"
 #include "model/devices/io_apic.hpp"
 #include "model/devices/keyboard.hpp"
-#include "model/devices/pci_host.hpp"
+#include "model/devices/pci_ports.hpp"
 #include "model/devices/pic.hpp"
 #include "model/devices/pit.hpp"
 #include "model/devices/processor_port.hpp"
@@ -71,7 +71,7 @@ private:
     KeyboardController keyboard_;
     PostCode post_code_;
     SystemControlA system_control_;
-    PciHost pci_;
+    PciPorts pci_;
     AcpiPm acpi_pm_;
     TestDevice test_device_;
     Hpet hpet_;
