@@ -49,8 +49,9 @@ def test_x2apics_exchange_interrupts(vmxsim):
 def test_each_processor_has_vmx_of_its_own(vmxsim, vmcs_cache):
     ended = vmxsim("boot", "smp", "--cpus", "4", "--append", "vmx=1", "--profile", "haswell", "--vmcs-cache", vmcs_cache,
                    "--max-cycles", "100000000")  # fmt: skip
-    assert ended.out.splitlines()[-3:] == [
+    assert ended.out.splitlines()[-4:] == [
         "exits of all guests 200",
+        "one VMCS on so many processors 4",
         "exit of INIT 3, of SIPI 4 with vector 9a",
         "started behind VMXOFF 5",
     ], ended.err
