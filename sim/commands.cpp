@@ -108,6 +108,9 @@ MachineConfig make_config(const Options& o, const Scenario* s) {
     c.policy = o.policy.value_or(s ? s->policy : std::string("kvm-2011"));
     c.vmcs_cache = o.vmcs_cache;
     c.timing = o.timing;
+    c.cpus = o.cpus;
+    if (c.cpus > 1 && c.l0 == L0Mode::Unit)
+        throw InputError(fmt::format("--cpus: '{}' is not possible under the nested unit, expected 1, or --l0 none", c.cpus));
     c.memory_bytes = o.memory_bytes.value_or(s ? s->memory_bytes : u64{512} << 20);
     c.image_path = s ? find_image(s->image, s->fetch).string() : find_image(o.image).string();
     c.append = o.append.value_or(s ? s->append : "");

@@ -20,6 +20,14 @@ inline constexpr u32 X87 = 1, MMX = 2, FXSR = 4, SSE = 8, SSE2 = 16, SSE3 = 32, 
 }
 u32 fpu_offers(const CpuidTable& cpuid);
 
+/// Places of AVX and PKRU state in XSAVE's area.
+std::array<arch::xsave::Place, 2> xsave_places(const CpuidTable& cpuid);
+/// XINUSE: components that are not in their initial configuration (SDM 1, 13.6).
+u64 xsave_in_use(const Core& core);
+inline constexpr u32 kInitialMxcsr = 0x1f80;
+/// Protection keys: translations that are held under the old rights go.
+void set_pkru(Core& core, u32 value);
+
 /// True: execute_fpu() knows it.
 bool is_fpu(const Insn& insn);
 /// `flags`: the arithmetic flags, in; and out where `changes_flags`.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "model/arch/types.hpp"
+#include "model/arch/xsave.hpp"
 
 namespace vmxsim::core {
 
@@ -45,6 +46,8 @@ struct FpuState {
     std::array<Extended, 8> st{};     ///< in stack order: ST(0) first
     std::array<Vector, 16> xmm{};
     std::array<Vector, 16> ymm_high{};  ///< bits 255:128 of the YMM registers
+
+    std::array<arch::xsave::Place, 2> extended{};  ///< AVX, PKRU: where XSAVE puts them, by CPUID
 
     u32 offered = 0;                  ///< instruction sets of the CPU, by CPUID (fpu.hpp)
 

@@ -4,6 +4,17 @@
 
 namespace vmxsim::core {
 
+std::array<arch::xsave::Place, 2> xsave_places(const CpuidTable& cpuid) {
+    std::array<arch::xsave::Place, 2> places;
+    if (cpuid.max_basic() < 0xd) return places;
+    constexpr u32 kNumbers[] = {arch::xsave::kAvxNumber, arch::xsave::kPkruNumber};
+    for (unsigned i = 0; i < 2; ++i) {
+        const CpuidLeaf l = cpuid.find(0xd, kNumbers[i]);
+        places[i] = arch::xsave::place_of(l.eax, l.ebx, l.ecx);
+    }
+    return places;
+}
+
 void FpuState::enter_mmx() {
     std::array<Extended, 8> moved;
     for (unsigned i = 0; i < 8; ++i) moved[i] = physical(i);
