@@ -25,6 +25,7 @@ public:
     void context_changed();
     /// Outcome::Next, or the fault or VM exit of the translation is set in the core.
     Outcome access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool user);
+    Outcome access_system(u64 va, u8* data, unsigned bytes, MemoryKind kind);
     Outcome probe_write(u64 va, unsigned bytes);
 
     // mmu::FilterControl, memory::CodeWatcher
@@ -99,6 +100,7 @@ private:
     Core& core_;
     const bool timed_;
     bool code64_ = false, user_ = false, ac_ = false, single_ = false;
+    bool implicit_ = false;  ///< the access is an implicit supervisor access
     bool watch_ = false, aligned_ = false;  ///< breakpoints armed; alignment checked: blocks of one instruction
     u32 mode_ = 0;
     u64 flushes_ = 0;  ///< times that all blocks were forgotten
