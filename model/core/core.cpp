@@ -24,7 +24,8 @@ namespace {
 
 Core::Core(const Dependencies& d, TimingLevel timing)
     : mmu_(d.mmu), ram_(d.ram), caches_(d.caches), io_(d.io), params_(d.params), cpuid_(d.cpuid),
-      capabilities_(d.capabilities), ledger_(d.ledger), timing_(timing), engine_(std::make_unique<Engine>(*this)) {
+      capabilities_(d.capabilities), ledger_(d.ledger), timing_(timing), index_(d.index),
+      engine_(std::make_unique<Engine>(*this)) {
     fpu.offered = fpu_offers(d.cpuid);
     fpu.extended = xsave_places(d.cpuid);
 }
@@ -34,6 +35,8 @@ Core::~Core() = default;
 StopReason Core::run(u64 until) { return engine_->run(until); }
 
 u64 Core::instructions() const { return engine_->instructions(); }
+u64 Core::branches() const { return engine_->branches(); }
+u64 Core::mispredicts() const { return engine_->mispredicts(); }
 
 std::string Core::describe() const {
     static constexpr const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",

@@ -150,8 +150,8 @@ bool read_msr(Core& core, u32 index, u64& value) {
             value = state.tsc_adjust;
             return true;
         case msr::BIOS_SIGN_ID:
-            value = 0;
-            return true;  // no microcode update is loaded
+            value = core.system.update_signature;
+            return true;
         case msr::MTRRCAP:
             value = kMtrrCapabilities;
             return has_mtrrs(core);
@@ -193,6 +193,8 @@ bool read_msr(Core& core, u32 index, u64& value) {
 bool write_msr(Core& core, u32 index, u64 value) {
     CpuState& state = core.state;
     if (core.interrupts() && belongs_to_apic(index)) {
+        // Address bits beyond MAXPHYADDR are reserved (SDM figure 11-5).
+        if (index == msr::APIC_BASE && value >> core.capabilities().physical_address_bits) return false;
         if (!core.interrupts()->write_msr(index, value)) return false;
         if (index == msr::APIC_BASE) {
             state.apic_base = value;
@@ -225,7 +227,9 @@ bool write_msr(Core& core, u32 index, u64 value) {
             state.feature_control = value;
             return true;
         case kBiosUpdateTrigger:
+            return true;  // no update that is offered is one for this CPU
         case msr::BIOS_SIGN_ID:
+            core.system.update_signature = value;
             return true;
         case msr::SYSENTER_CS:
             state.sysenter_cs = value & 0xffffffff;

@@ -50,6 +50,8 @@ Outcome cpuid(Core& core, const Insn& insn) {
     // Bits that follow the processor's state (SDM 2A, CPUID).
     switch (found.leaf) {
         case 1:
+            // The signature of the microcode update that is loaded, if one is (SDM 10.11.7.1).
+            if (core.cpuid().microcode) core.system.update_signature = u64{core.cpuid().microcode} << 32;
             set_bit(found.ecx, 27, state.cr4 & cr4::OSXSAVE);
             if (!(state.apic_base >> 11 & 1)) set_bit(found.edx, 9, false);
             break;
@@ -89,6 +91,7 @@ Outcome rdtsc(Core& core, const Insn& insn) {
     ExitInfo exit;
     if (with_aux ? core.vmx().intercept_rdtscp(exit) : core.vmx().intercept_rdtsc(exit))
         return exit_with(core, insn, exit);
+    if (!core.others_have_come(core.params().rdtsc)) return Outcome::Yield;
     core.spend(core.params().rdtsc);
     write_edx_eax(state, core.vmx().guest_tsc());
     if (with_aux) state.r[RCX] = state.tsc_aux & 0xffffffff;
