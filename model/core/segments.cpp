@@ -121,7 +121,12 @@ void drop_privileged_segments(Core& core, u8 cpl) {
     for (const Seg seg : {ES, DS, FS, GS}) {
         Segment& s = core.state.seg[seg];
         const bool conforming_code = (s.ar.type() & 12) == 12;
-        if (!s.ar.unusable() && !conforming_code && s.ar.dpl() < cpl) s = null_segment(0, 0);
+        if (s.ar.unusable() || conforming_code || s.ar.dpl() >= cpl) continue;
+        // A selector that is null already keeps its base. FS and GS are so after a VM entry of a hypervisor's making: usable
+        // with a null selector (SDM 29.3.1.2), and 64-bit software expects their bases to outlive IRET.
+        const u64 base = is_null(s.selector) ? s.base : 0;
+        s = null_segment(0, 0);
+        s.base = base;
     }
 }
 
