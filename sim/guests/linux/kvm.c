@@ -35,6 +35,18 @@ static bool make_chips(const struct machine *m) {
            kvm_failed("interrupt controllers and timer");
 }
 
+/// Zeroed memory at a multiple of 2 MiB, in large pages where the kernel has them: each page is an EPT violation.
+static uint8_t *allocate(size_t bytes) {
+    const size_t large = 2 << 20;
+    uint8_t *all = mmap(NULL, bytes + large, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) return NULL;
+    const size_t before = -(uintptr_t)all & (large - 1), after = large - before;
+    if (before) munmap(all, before);
+    munmap(all + before + bytes, after);
+    madvise(all + before, bytes, MADV_HUGEPAGE);
+    return all + before;
+}
+
 bool kvm_make(struct machine *m, size_t bytes, bool chips) {
     *m = (struct machine){.bytes = bytes, .chips = chips};
     m->kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -42,8 +54,8 @@ bool kvm_make(struct machine *m, size_t bytes, bool chips) {
     if (ioctl(m->kvm, KVM_GET_API_VERSION, 0) != KVM_API_VERSION) return kvm_failed("KVM_GET_API_VERSION");
     m->vm = ioctl(m->kvm, KVM_CREATE_VM, 0);
     if (m->vm < 0) return kvm_failed("KVM_CREATE_VM");
-    m->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (m->memory == MAP_FAILED) return kvm_failed("mmap");
+    m->memory = allocate(bytes);
+    if (!m->memory) return kvm_failed("mmap");
     const struct kvm_userspace_memory_region memory = {.memory_size = bytes, .userspace_addr = (uintptr_t)m->memory};
     if (ioctl(m->vm, KVM_SET_USER_MEMORY_REGION, &memory) < 0) return kvm_failed("KVM_SET_USER_MEMORY_REGION");
     // Processors that cannot run real mode in VMX non-root operation need room for a TSS.
