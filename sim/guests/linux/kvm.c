@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { kDebugExit = 0xf4, kCmosData = 0x71, kCpuidEntries = 100 };
+enum { kDebugExit = 0xf4, kCmosData = 0x71, kKeyboardCommand = 0x64, kReset = 0xfe, kCpuidEntries = 100 };
 
 bool kvm_failed(const char *what) {
     printf("init: KVM: %s: %s\n", what, strerror(errno));
@@ -77,10 +77,13 @@ static uint32_t read_port(struct machine *m, unsigned port) {
     return port == kCmosData ? 0 : ~0u;
 }
 
-/// True where the guest ends by it.
-static bool write_port(struct machine *m, unsigned port, uint32_t value) {
+/// True where the guest ends by it: by the debug-exit port, or as it resets the machine, which has the value 1.
+static bool write_port(struct machine *m, unsigned port, uint32_t value, uint32_t *end) {
     if (port - kCom1 < 8) serial_write(&m->serial, port - kCom1, (uint8_t)value);
-    return port == kDebugExit;
+    const bool reset = port == kKeyboardCommand && value == kReset;
+    if (reset) printf("init: KVM: the guest resets its machine\n");
+    if (reset || port == kDebugExit) *end = reset ? 1 : value;
+    return reset || port == kDebugExit;
 }
 
 /// One exit for a port; a string instruction has several values.
@@ -96,7 +99,7 @@ static bool handle_io(struct machine *m, uint32_t *value) {
             continue;
         }
         memcpy(&one, at, m->run->io.size);
-        if (write_port(m, m->run->io.port, one)) *value = one, ended = true;
+        if (write_port(m, m->run->io.port, one, value)) ended = true;
     }
     struct kvm_irq_level level = {.irq = kCom1Irq, .level = serial_irq(&m->serial)};
     if (m->chips && line != (bool)level.level) ioctl(m->vm, KVM_IRQ_LINE, &level);
