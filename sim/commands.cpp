@@ -2,6 +2,7 @@
 #include "sim/commands.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -109,12 +110,20 @@ MachineConfig make_config(const Options& o, const Scenario* s) {
     c.policy = o.policy.value_or(s ? s->policy : std::string("kvm-2011"));
     c.vmcs_cache = o.vmcs_cache;
     c.timing = o.timing;
+    c.cpus = o.cpus;
+    if (c.cpus > 1 && c.l0 == L0Mode::Unit)
+        throw InputError(fmt::format("--cpus: '{}' is not possible under the nested unit, expected 1, or --l0 none", c.cpus));
     c.memory_bytes = o.memory_bytes.value_or(s ? s->memory_bytes : u64{512} << 20);
     c.image_path = s ? find_image(s->image, s->fetch).string() : find_image(o.image).string();
     c.append = o.append.value_or(s ? s->append : "");
     if (s)
         for (const auto& file : s->initrd) c.modules.push_back({find_image(file, s->fetch).string(), ""});
-    for (const auto& file : o.modules) c.modules.push_back({file, ""});
+    // As with QEMU, words behind the file are the module's command line. A file whose name has spaces is taken whole.
+    for (const auto& text : o.modules) {
+        const auto space = text.find(' ');
+        if (space == text.npos || std::filesystem::exists(text)) c.modules.push_back({text, ""});
+        else c.modules.push_back({text.substr(0, space), text.substr(space + 1)});
+    }
     c.max_cycles = o.max_cycles;
     c.quiet = o.quiet;
     return c;

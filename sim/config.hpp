@@ -37,12 +37,15 @@ struct BootModule {
     std::string command_line;
 };
 
+inline constexpr unsigned kMaxCpus = memory::PhysicalMemory::kWatchers;
+
 struct MachineConfig {
     Profile profile;
     L0Mode l0 = L0Mode::None;
     std::string policy = "kvm-2011";  ///< one of nested::policies(); without a meaning where l0 is None
     VmcsCacheKind vmcs_cache = VmcsCacheKind::Tlm;
     core::TimingLevel timing = core::TimingLevel::Interval;
+    unsigned cpus = 1;                 ///< processors, 1 to kMaxCpus; under the nested unit one
     u64 memory_bytes = u64{64} << 20;  ///< what the image sees
     std::string image_path;
     std::string append;  ///< the image's command line, without its name

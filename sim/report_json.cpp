@@ -21,6 +21,12 @@ Json buckets_of(const std::vector<std::string>& names, const std::vector<u64>& c
     return j;
 }
 
+Json cpus_of(const RunResult& r) {
+    Json all = Json::array();
+    for (const CpuResult& c : r.cpus) all.push_back({{"cycles", c.cycles}, {"instructions", c.instructions}});
+    return all;
+}
+
 Json episodes_of(const RunResult& r) {
     Json all = Json::array();
     for (const auto& [key, e] : r.episodes) {
@@ -119,6 +125,7 @@ Json statistics(const Report& report) {
     j["settings"] = settings_of(c.profile);
     j["cycles"] = r.cycles;
     j["instructions"] = r.instructions;
+    j["cpus"] = cpus_of(r);
     j["ending"] = ending(r);
     j["exit_status"] = report.exit_status;
     j["buckets"] = buckets_of(r.bucket_names, r.bucket_totals);

@@ -24,8 +24,10 @@ namespace {
 
 Core::Core(const Dependencies& d, TimingLevel timing)
     : mmu_(d.mmu), ram_(d.ram), caches_(d.caches), io_(d.io), params_(d.params), cpuid_(d.cpuid),
-      capabilities_(d.capabilities), ledger_(d.ledger), timing_(timing), engine_(std::make_unique<Engine>(*this)) {
+      capabilities_(d.capabilities), ledger_(d.ledger), timing_(timing), index_(d.index),
+      engine_(std::make_unique<Engine>(*this)) {
     fpu.offered = fpu_offers(d.cpuid);
+    fpu.extended = xsave_places(d.cpuid);
 }
 
 Core::~Core() = default;

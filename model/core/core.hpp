@@ -2,6 +2,7 @@
 // The VT-x core: architectural state, the execution engine, exceptions and system instructions. No SystemC here; the
 // SC_MODULE around it is core_module.hpp.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
@@ -87,6 +88,7 @@ public:
         const CpuidTable& cpuid;
         const arch::Capabilities& capabilities;
         vmx::Ledger& ledger;
+        unsigned index = 0;  ///< of the processor, below PhysicalMemory::kWatchers; 0 is the boot processor
     };
     Core(const Dependencies& dependencies, TimingLevel timing);
     ~Core();
@@ -120,6 +122,23 @@ public:
     u64 instructions() const;
     u64 branches() const;     ///< conditional and indirect ones, of timing level Interval
     u64 mispredicts() const;
+
+    // turns.cpp: several processors, of which one runs at a time
+    /// A processor that waits until the others have reached cycle `horizon` has its turn.
+    void begin_turn(u64 horizon);
+    /// From which cycle on this processor has something to do: ~0 where it waits for another one.
+    u64 next_cycle() const;
+    /// It executes nothing, and nothing that waits would change that.
+    bool asleep() const;
+    /// Nothing happens to a processor that is asleep, or was, before `cycle`: the time until then passes.
+    void sleep_until(u64 cycle) { state.cycles = std::max(state.cycles, cycle); }
+    /// For instructions that read the clock all processors share: the others have reached the cycle `cost` from here, so
+    /// that no one sees the clock go backwards. False: not yet, the instruction is to end in Outcome::Yield.
+    bool others_have_come(u64 cost) {
+        if (state.cycles + cost <= horizon_ && wanted_ == 0) [[likely]] return true;
+        return wait_for_others(cost);
+    }
+
     /// A few lines on the machine's state, for the end of a run that went wrong.
     std::string describe() const;
 
@@ -136,6 +155,7 @@ public:
     devices::IoBus& io() { return io_; }
     const CoreParams& params() const { return params_; }
     const CpuidTable& cpuid() const { return cpuid_; }
+    unsigned index() const { return index_; }
     const arch::Capabilities& capabilities() const { return capabilities_; }
     vmx::Ledger& ledger() { return ledger_; }
     TimingLevel timing() const { return timing_; }
@@ -185,6 +205,7 @@ private:
     bool deliver_or_exit(vmx::Event event, bool injected);
     /// The agent's turn after a VM exit, for as long as what it injects ends in VM exits.
     void serve_exits(bool exit_due);
+    bool wait_for_others(u64 cost);
     friend class Engine;
     mmu::Mmu& mmu_;
     memory::PhysicalMemory& ram_;
@@ -195,6 +216,11 @@ private:
     const arch::Capabilities& capabilities_;
     vmx::Ledger& ledger_;
     TimingLevel timing_;
+    const unsigned index_;
+    u64 horizon_ = ~u64{0};        ///< no other processor is behind this cycle
+    u64 yielded_at_ = 0;           ///< the cycle at which the turn was given up to let the others come; 0: it was not
+    u64 wanted_ = 0;               ///< the same of the turn before: the first instruction of this one ends there
+    u64 before_turn_ = 0;          ///< instructions before the turn
     vmx::Vmx* vmx_ = nullptr;
     vmx::RootAgent* agent_ = nullptr;
     arch::InterruptPort* interrupts_ = nullptr;

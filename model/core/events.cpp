@@ -59,6 +59,11 @@ bool has_length(const Event& e) {
 /// Registers that an exception sets once it is known not to cause a VM exit (SDM 28.1, 30.1).
 void record(vmx::CpuState& state, const Event& e) {
     if (e.type == EventType::HardwareException && e.vector == vector::PF) state.cr2 = e.cr2;
+    // A #DB takes traps with it that MOV SS held back, without telling of them: processors deliver one #DB, DR6.BS clear,
+    // for MOV SS and INT1 or a general-detect fault. Other events leave them pending for their handler's first boundary.
+    if (e.vector == vector::DB &&
+        (e.type == EventType::HardwareException || e.type == EventType::PrivilegedSoftwareException))
+        state.pending_debug = 0;
     if (e.vector == vector::DB && e.type == EventType::HardwareException) {
         state.dr6 = (state.dr6 & ~u64{0xf}) | (e.dr6 & 0xe00f);
         state.dr7 &= ~u64{1u << 13};  // GD, so that the handler may use the registers (SDM 18.2.4)

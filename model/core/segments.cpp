@@ -122,11 +122,9 @@ void drop_privileged_segments(Core& core, u8 cpl) {
         Segment& s = core.state.seg[seg];
         const bool conforming_code = (s.ar.type() & 12) == 12;
         if (s.ar.unusable() || conforming_code || s.ar.dpl() >= cpl) continue;
-        // A selector that is null already keeps its base. FS and GS are so after a VM entry of a hypervisor's making: usable
-        // with a null selector (SDM 29.3.1.2), and 64-bit software expects their bases to outlive IRET.
-        const u64 base = is_null(s.selector) ? s.base : 0;
-        s = null_segment(0, 0);
-        s.base = base;
+        // "SegmentSelector := 0 (* Segment selector invalid *)" (SDM 2A, IRET; 2B, RET): the base stays, and 64-bit code
+        // goes on to use that of FS and GS.
+        s = {0, {1u << 16}, s.limit, s.base};
     }
 }
 

@@ -9,7 +9,7 @@
 #include "model/devices/hpet.hpp"
 #include "model/devices/cmos.hpp"
 #include "model/devices/io_apic.hpp"
-#include "model/devices/pci_host.hpp"
+#include "model/devices/pci_ports.hpp"
 #include "model/devices/serial.hpp"
 #include "sim/firmware/aml.hpp"
 
@@ -69,23 +69,15 @@ Table make_facs() {
     return t;
 }
 
-/// What no bus tells of: the PCI host bridge, the serial port, the clock, and the sleep type of soft-off.
+/// What no bus tells of: the serial port, the clock, and the sleep type of soft-off.
 Table make_dsdt() {
-    using Pci = devices::PciHost;
     constexpr u8 kType = devices::AcpiPm::kSleepTypeS5;
-    Aml bridge, serial, clock, parts, all;
-    bridge.name_eisa_id("_HID", "PNP0A03").name_integer("_UID", 0);
-    bridge.name_buffer("_CRS", Resources{}
-                                   .bus_window(0, 0)
-                                   .ports(Pci::kFirst, Pci::kLast - Pci::kFirst + 1)
-                                   .port_window(0, Pci::kFirst - 1)
-                                   .port_window(Pci::kLast + 1, 0xffff)
-                                   .finish());
+    Aml serial, clock, parts, all;
     serial.name_eisa_id("_HID", "PNP0501").name_integer("_UID", 1);
     serial.name_buffer("_CRS", Resources{}.ports(devices::Serial::kCom1, 8).irq(4).finish());
     clock.name_eisa_id("_HID", "PNP0B00");
     clock.name_buffer("_CRS", Resources{}.ports(devices::Cmos::kIndex, 2).irq(8).finish());
-    parts.device("PCI0", bridge).device("COM1", serial).device("RTC0", clock);
+    parts.device("COM1", serial).device("RTC0", clock);
     all.scope("_SB_", parts).name_package("_S5_", {kType, kType, 0, 0});
     Table t("DSDT", 2);
     for (const u8 b : all.bytes()) t.put(b, 1);
@@ -104,7 +96,7 @@ Table make_fadt(u64 facs, u64 dsdt) {
     t.put(Pm::kEvent, 4).put(0, 4).put(Pm::kControl, 4).put(0, 8).put(Pm::kTimer, 4).put(0, 8);
     t.put(4, 1).put(2, 1).put(0, 1).put(4, 1).put(0, 4).put(kNoCState, 2).put(kNoCState, 2).pad(108);
     t.put(0x32, 1).put(kLegacyAnd8042, 2).put(0, 1).put(kWbinvd | kNoPowerButton | kNoSleepButton | kResetRegister, 4);
-    t.address(kIo, 8, devices::PciHost::kReset).put(kResetValue, 1).put(0, 3).put(facs, 8).put(dsdt, 8);
+    t.address(kIo, 8, devices::PciPorts::kReset).put(kResetValue, 1).put(0, 3).put(facs, 8).put(dsdt, 8);
     t.address(kIo, 32, Pm::kEvent).pad(172).address(kIo, 16, Pm::kControl).pad(208).address(kIo, 32, Pm::kTimer);
     t.pad(244).finish();
     return t;

@@ -95,17 +95,6 @@ Resources& Resources::ports(u16 first, u8 bytes) {
 /// IRQ descriptor (6.4.2.1) without flags: edge-triggered, active high, not shared.
 Resources& Resources::irq(unsigned line) { return put(0x22, 1).put(u64{1} << line, 2); }
 
-/// Word address space descriptor (6.4.3.5.3) of what a bridge produces, its ends fixed.
-Resources& Resources::window(u8 type, u8 flags, u16 first, u16 last) {
-    constexpr u8 kTag = 0x88, kEndsFixed = 0xc;
-    constexpr u16 kLength = 0xd;
-    put(kTag, 1).put(kLength, 2).put(type, 1).put(kEndsFixed, 1).put(flags, 1);
-    return put(0, 2).put(first, 2).put(last, 2).put(0, 2).put(last - first + 1u, 2);
-}
-
-Resources& Resources::port_window(u16 first, u16 last) { return window(1, 3, first, last); }
-Resources& Resources::bus_window(u16 first, u16 last) { return window(2, 0, first, last); }
-
 /// End tag (6.4.2.9); its checksum 0 stands for "not computed".
 std::vector<u8> Resources::finish() {
     put(0x79, 1).put(0, 1);

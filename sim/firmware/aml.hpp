@@ -43,15 +43,11 @@ public:
     Resources& ports(u16 first, u8 bytes);
     /// One edge-triggered interrupt of the PIC's lines.
     Resources& irq(unsigned line);
-    /// Ranges that a bridge hands on to its children: ports and bus numbers, both ends included.
-    Resources& port_window(u16 first, u16 last);
-    Resources& bus_window(u16 first, u16 last);
     /// With the end tag.
     std::vector<u8> finish();
 
 private:
     Resources& put(u64 value, unsigned n);
-    Resources& window(u8 type, u8 flags, u16 first, u16 last);
     std::vector<u8> bytes_;
 };
 

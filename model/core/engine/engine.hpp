@@ -34,6 +34,7 @@ public:
     void drop_all() override;
     void select(unsigned context, bool anew) override;
     void code_written(HostPhysical at, unsigned bytes) override;
+    void code_marked() override { drop_data(); }  // store permissions that were given out for the page
 
     // ---- For handlers and the interpreter.
     enum class Reach : u8 {

@@ -117,6 +117,10 @@ Outcome Engine::run_system(const engine::Op& op) {
     switch (o) {
         case Outcome::Next: s.rip = rip_of(hot_.block->va + op.offset + insn.length()); break;
         case Outcome::Fault: case Outcome::VmExit: back_to(op); break;
+        case Outcome::Yield:
+            back_to(op);
+            core_.request_stop(StopReason::Budget);
+            break;
         default: break;
     }
     sync_in();
@@ -137,9 +141,10 @@ bool Engine::pending_events() {
             return true;
         }
     }
-    // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3).
+    // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3). They end HLT (SDM 2A, HLT): one that is
+    // single-stepped does not wait.
     if (s.pending_debug & kPendingTraps && !(s.blocking & vmx::blocking::MOV_SS) &&
-        s.activity == ActivityState::Active) {
+        (s.activity == ActivityState::Active || s.activity == ActivityState::Hlt)) {
         core_.raise(1);
         core_.fault().dr6 = s.pending_debug & kPendingTraps;
         s.pending_debug = 0;
@@ -187,12 +192,12 @@ bool Engine::external_event() {
 /// All that may be due, in the order of priority (SDM 6.9).
 bool Engine::due() {
     if (core_.state.cycles >= core_.lines().deadline) core_.interrupts()->advance();
-    if (core_.lines().init) [[unlikely]] {
+    if (core_.lines().init || core_.lines().sipi) [[unlikely]] {
         sync_out();
-        const bool exits = take_init(core_), taken = !core_.lines().init;
+        const Taken taken = take_init_or_sipi(core_);
         sync_in();
-        if (exits) finish_event(Outcome::VmExit);
-        if (taken) return true;
+        if (taken == Taken::Exits) finish_event(Outcome::VmExit);
+        if (taken != Taken::Nothing) return true;
     }
     return pending_events() || external_event();
 }
@@ -292,7 +297,7 @@ StopReason Engine::run(u64 until) {
                 break;
             }
         }
-        const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit;
+        const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit && outcome != Outcome::Yield;
         if (resumed && (!completed || outcome == Outcome::Repeat)) s.rflags |= vmx::rflags::RF;
         if (watch_ && !completed) s.pending_debug = pending;  // data breakpoints of what did not happen
         // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a
