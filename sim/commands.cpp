@@ -64,6 +64,8 @@ int simulate(const Options& options) {
     check_writable(options.stats);
 
     const bool echo = boot || options.console || (s && s->console);
+    // Each line at once, into a file or pipe as well: whoever waits for it, or stops the run, has what was printed.
+    if (echo) std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     std::optional<Progress> progress;
     if (!options.quiet && Progress::wanted()) {
         progress.emplace(config.profile.cpu.frequency_mhz);

@@ -72,6 +72,7 @@ public:
           core_module_("core", turns_, config.max_cycles == 0 ? ~u64{0} : config.max_cycles, period_) {
         io_.attach(serial_.first(), serial_.last(), serial_);
         io_.attach(devices::DebugExit::kFirst, devices::DebugExit::kLast, debug_exit_);
+        io_.attach(devices::DebugConsole::kPort, devices::DebugConsole::kPort, debug_console_);
         io_.attach(devices::FwCfg::kSelector, devices::FwCfg::kData, fw_cfg_);
         io_.attach(devices::ShutdownPort::kPort, devices::ShutdownPort::kPort, shutdown_port_);
         if (config.l0 == L0Mode::None) attach_platform();
@@ -224,6 +225,7 @@ private:
     devices::IoBus io_;
     devices::Serial serial_;
     devices::DebugExit debug_exit_;
+    devices::DebugConsole debug_console_{[this](char c) { put(c); }};
     devices::ShutdownPort shutdown_port_;
     devices::FwCfg fw_cfg_;
     std::unique_ptr<devices::Platform> platform_;  ///< on the bare machine

@@ -186,9 +186,10 @@ public:
     Outcome write(GuestVirtual at, const void* in, unsigned bytes) { return access(at, const_cast<void*>(in), bytes, MemoryKind::Write, state.cpl() == 3); }
     /// Checks that a write would succeed (dirty flags are set as a write's): for read-modify-write and multi-step pushes.
     Outcome probe_write(GuestVirtual at, unsigned bytes);
-    /// Implicit supervisor accesses: descriptor tables, TSS, IDT (SDM 4.6.1).
-    Outcome read_system(GuestVirtual at, void* out, unsigned bytes) { return access(at, out, bytes, MemoryKind::Read, false); }
-    Outcome write_system(GuestVirtual at, const void* in, unsigned bytes) { return access(at, const_cast<void*>(in), bytes, MemoryKind::Write, false); }
+    /// Implicit supervisor accesses: descriptor tables, TSS, IDT. RFLAGS.AC opens no user page to them (SDM 4.6.1).
+    Outcome read_system(GuestVirtual at, void* out, unsigned bytes) { return access_system(at, out, bytes, MemoryKind::Read); }
+    Outcome write_system(GuestVirtual at, const void* in, unsigned bytes) { return access_system(at, const_cast<void*>(in), bytes, MemoryKind::Write); }
+    Outcome access_system(GuestVirtual at, void* data, unsigned bytes, MemoryKind kind);
     Outcome access(GuestVirtual at, void* data, unsigned bytes, MemoryKind kind, bool user);
     /// Linear address of an access of `bytes` at seg:offset: canonical, limit and rights checks; #GP or #SS on failure.
     Outcome linear(vmx::Seg seg, u64 offset, unsigned bytes, MemoryKind kind, GuestVirtual& out);

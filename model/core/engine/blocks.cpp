@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/core/engine/engine.hpp"
+#include "model/core/operand.hpp"
 
 namespace vmxsim::core {
 
@@ -174,7 +175,7 @@ Outcome Engine::find_block(Block*& out) {
             out = j;
             return Outcome::Next;
         }
-        if (!engine::is_canonical(s.rip)) return core_.raise(13, 0);
+        if (!canonical(core_, s.rip)) return core_.raise(13, 0);
         return look_up(s.rip, m, out);
     }
     const vmx::Segment& cs = s.seg[vmx::CS];

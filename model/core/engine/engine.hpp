@@ -27,6 +27,7 @@ public:
     void context_changed();
     /// Outcome::Next, or the fault or VM exit of the translation is set in the core.
     Outcome access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool user);
+    Outcome access_system(u64 va, u8* data, unsigned bytes, MemoryKind kind);
     Outcome probe_write(u64 va, unsigned bytes);
 
     // mmu::FilterControl, memory::CodeWatcher
@@ -123,6 +124,7 @@ private:
     const bool timed_;
     bool code64_ = false, user_ = false, ac_ = false, single_ = false;
     bool hooked_ = false;  ///< observe_instructions()
+    bool implicit_ = false;  ///< the access is an implicit supervisor access
     bool watch_ = false, aligned_ = false;  ///< breakpoints armed; alignment checked: blocks of one instruction
     u32 mode_ = 0;
     unsigned context_ = 0, view_ = 0;
