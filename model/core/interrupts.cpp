@@ -103,10 +103,8 @@ bool wakes_now(const Core& core) {
     const CpuState& s = core.state;
     if (!core.lines().any()) return false;
     if (init_deliverable(core) || core.lines().sipi || nmi_deliverable(core)) return true;
-    // As next_interrupt() takes it.
-    if (!core.lines().interrupt || (s.blocking & kShadows)) return false;
-    if (s.activity == ActivityState::WaitForSipi || s.activity == ActivityState::Shutdown) return false;
-    return interrupts_exit(core) || (s.rflags & rflags::IF);
+    return core.lines().interrupt && s.activity == ActivityState::Hlt && !(s.blocking & kShadows) &&
+           (interrupts_exit(core) || (s.rflags & rflags::IF));
 }
 
 Taken take_init_or_sipi(Core& core) {
