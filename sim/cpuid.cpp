@@ -42,7 +42,8 @@ void add_topology(core::CpuidTable& table, const memory::CacheParams& caches, un
         }
     }
     enum : u32 { kData = 1, kInstruction = 2, kUnified = 3 };
-    const bool has_caches = std::any_of(table.leaves.begin(), table.leaves.end(), [](const core::CpuidLeaf& l) { return l.leaf == 4; });
+    const bool has_caches =
+        std::any_of(table.leaves.begin(), table.leaves.end(), [](const core::CpuidLeaf& l) { return l.leaf == 4; });
     if (!has_caches) {
         add_cache(table, 0, kData, 1, caches.l1d_bytes, caches.l1d_ways);
         add_cache(table, 1, kInstruction, 1, caches.l1i_bytes, caches.l1i_ways);
