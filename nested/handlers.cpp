@@ -151,7 +151,7 @@ void L0::handle_cpuid() {
         case 7:
             if (subleaf != 0) break;
             bit(B, 10, false);  // INVPCID
-            if (regs[C] >> 3 & 1) bit(C, 4, vcpu.cr4 & cr4::PKE);
+            for (const unsigned unknown : {3u, 4u, 16u}) bit(C, unknown, false);  // PKU, OSPKE, LA57: KVM had neither
             if (!config.rdtscp) bit(C, 22, false);  // RDPID
             break;
         case 0xd:

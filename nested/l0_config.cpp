@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "nested/l0_config.hpp"
 
+#include "model/vmx/cpu_state.hpp"
+
 #include <stdexcept>
 #include <string>
 
@@ -124,7 +126,8 @@ Capabilities offered_capabilities(const Capabilities& cpu, const L0Config& l0) {
     c.set(msr::IA32_VMX_CR0_FIXED0, kCr0Fixed0);
     c.set(msr::IA32_VMX_CR0_FIXED1, cpu.get(msr::IA32_VMX_CR0_FIXED1));
     c.set(msr::IA32_VMX_CR4_FIXED0, kCr4Fixed0);
-    c.set(msr::IA32_VMX_CR4_FIXED1, cpu.get(msr::IA32_VMX_CR4_FIXED1));
+    constexpr u64 kCr4Unknown = vmxsim::vmx::cr4::LA57 | vmxsim::vmx::cr4::PKE;  // as in CPUID
+    c.set(msr::IA32_VMX_CR4_FIXED1, cpu.get(msr::IA32_VMX_CR4_FIXED1) & ~kCr4Unknown);
     c.set(msr::IA32_VMX_VMCS_ENUM, vmcs12_highest_index() << 1);
     if (l0.secondary_word)
         c.set(msr::IA32_VMX_PROCBASED_CTLS2,

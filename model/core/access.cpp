@@ -43,6 +43,10 @@ Outcome Core::access(GuestVirtual at, void* data, unsigned bytes, MemoryKind kin
     return engine_->access(at.raw, static_cast<u8*>(data), bytes, kind, user);
 }
 
+Outcome Core::access_system(GuestVirtual at, void* data, unsigned bytes, MemoryKind kind) {
+    return engine_->access_system(at.raw, static_cast<u8*>(data), bytes, kind);
+}
+
 Outcome Core::probe_write(GuestVirtual at, unsigned bytes) { return engine_->probe_write(at.raw, bytes); }
 
 }  // namespace vmxsim::core

@@ -12,7 +12,9 @@
 #include "model/arch/param.hpp"
 #include "model/core/cpuid.hpp"
 #include "model/core/fpu_state.hpp"
+#include "model/core/observer.hpp"
 #include "model/core/outcome.hpp"
+#include "model/core/trail.hpp"
 #include "model/devices/io_bus.hpp"
 #include "model/devices/mmio_bus.hpp"
 #include "model/memory/cache_hierarchy.hpp"
@@ -51,6 +53,7 @@ enum class StopReason : u8 {
     Shutdown,     ///< triple fault outside VMX
     VmxAbort,
     AgentStopped, ///< the nested unit ended the run
+    Debugger,     ///< who watches ended the run
 };
 
 /// What system instructions keep beside CpuState.
@@ -109,6 +112,8 @@ public:
     }
     /// Devices in physical memory. Without it there is RAM alone.
     void attach(devices::MmioBus& mmio) { mmio_ = &mmio; }
+    /// Who watches, or null. Before the first run(), or between two.
+    void attach(Observer* observer);
 
     vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
     SystemState system;
@@ -146,6 +151,9 @@ public:
     vmx::Vmx& vmx() { return *vmx_; }
     const vmx::Vmx& vmx() const { return *vmx_; }
     vmx::RootAgent* agent() { return agent_; }
+    Observer* observer() const { return observer_; }
+    Trail& trail() { return trail_; }
+    const Trail& trail() const { return trail_; }
     arch::InterruptPort* interrupts() const { return interrupts_; }
     const arch::InterruptLines& lines() const { return *lines_; }
     const devices::MmioBus& mmio() const { return *mmio_; }
@@ -178,9 +186,10 @@ public:
     Outcome write(GuestVirtual at, const void* in, unsigned bytes) { return access(at, const_cast<void*>(in), bytes, MemoryKind::Write, state.cpl() == 3); }
     /// Checks that a write would succeed (dirty flags are set as a write's): for read-modify-write and multi-step pushes.
     Outcome probe_write(GuestVirtual at, unsigned bytes);
-    /// Implicit supervisor accesses: descriptor tables, TSS, IDT (SDM 4.6.1).
-    Outcome read_system(GuestVirtual at, void* out, unsigned bytes) { return access(at, out, bytes, MemoryKind::Read, false); }
-    Outcome write_system(GuestVirtual at, const void* in, unsigned bytes) { return access(at, const_cast<void*>(in), bytes, MemoryKind::Write, false); }
+    /// Implicit supervisor accesses: descriptor tables, TSS, IDT. RFLAGS.AC opens no user page to them (SDM 4.6.1).
+    Outcome read_system(GuestVirtual at, void* out, unsigned bytes) { return access_system(at, out, bytes, MemoryKind::Read); }
+    Outcome write_system(GuestVirtual at, const void* in, unsigned bytes) { return access_system(at, const_cast<void*>(in), bytes, MemoryKind::Write); }
+    Outcome access_system(GuestVirtual at, void* data, unsigned bytes, MemoryKind kind);
     Outcome access(GuestVirtual at, void* data, unsigned bytes, MemoryKind kind, bool user);
     /// Linear address of an access of `bytes` at seg:offset: canonical, limit and rights checks; #GP or #SS on failure.
     Outcome linear(vmx::Seg seg, u64 offset, unsigned bytes, MemoryKind kind, GuestVirtual& out);
@@ -205,6 +214,8 @@ private:
     bool deliver_or_exit(vmx::Event event, bool injected);
     /// The agent's turn after a VM exit, for as long as what it injects ends in VM exits.
     void serve_exits(bool exit_due);
+    void note_delivery(const vmx::Event& event, bool injected);
+    void note_entry(bool failed);
     bool wait_for_others(u64 cost);
     friend class Engine;
     mmu::Mmu& mmu_;
@@ -232,6 +243,8 @@ private:
     vmx::Event fault_{};
     vmx::ExitInfo exit_{};
     Msrs msrs_{*this};
+    Observer* observer_ = nullptr;
+    Trail trail_;
     std::unique_ptr<Engine> engine_;
 };
 

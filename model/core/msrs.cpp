@@ -202,7 +202,7 @@ bool write_msr(Core& core, u32 index, u64 value) {
         }
         return true;
     }
-    if (u64* address = address_register(state, index)) return canonical(core, value) ? (*address = value, true) : false;
+    if (u64* address = address_register(state, index)) return canonical_base(core, value) ? (*address = value, true) : false;
     if (u64* range = mtrr(core, index))
         return has_mtrrs(core) && mtrr_value_ok(core, index, value) ? (*range = value, true) : false;
     switch (index) {

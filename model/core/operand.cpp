@@ -144,6 +144,13 @@ bool canonical(const Core& core, u64 address) {
     return static_cast<u64>(static_cast<s64>(address << unused) >> unused) == address;
 }
 
+bool canonical_base(const Core& core, u64 address) {
+    const auto fits = [&](unsigned bits) {
+        return static_cast<u64>(static_cast<s64>(address << (64 - bits)) >> (64 - bits)) == address;
+    };
+    return fits(48) || (fits(57) && cpuid_has(core, 7, 0, 2, 16));
+}
+
 Vpid current_vpid(Core& core) { return core.state.vmx.non_root ? core.vmx().controls().vpid : Vpid{}; }
 
 bool cpuid_has(const Core& core, u32 leaf, u32 subleaf, unsigned reg, unsigned bit) {

@@ -53,7 +53,11 @@ Outcome jump_next(Core& core, const Insn& insn);
 
 /// Linear addresses of implicit accesses: 32 bits wide outside IA-32e mode.
 GuestVirtual system_address(const Core& core, u64 address);
+/// Of an access or a branch: 48 bits, or 57 with CR4.LA57 (SDM 4.5.2).
 bool canonical(const Core& core, u64 address);
+/// Of what is loaded into a segment or table base, written to an MSR, or named by an invalidation: as wide as the processor's
+/// addresses can be, whatever CR4.LA57 says (SDM 4.5.2; Linux, KVM: is_noncanonical_base_address).
+bool canonical_base(const Core& core, u64 address);
 /// Tag of the translations in use (SDM 31.1).
 Vpid current_vpid(Core& core);
 inline bool real_mode(const Core& core) { return !core.state.protected_mode(); }

@@ -120,6 +120,10 @@ Handler handler_of(const Insn& insn) {
             return rdpmc;
         case ZYDIS_MNEMONIC_RDPID:
             return rdpid;
+        case ZYDIS_MNEMONIC_RDPKRU:
+            return rdpkru;
+        case ZYDIS_MNEMONIC_WRPKRU:
+            return wrpkru;
         case ZYDIS_MNEMONIC_RDRAND:
         case ZYDIS_MNEMONIC_RDSEED:
             return rdrand;

@@ -6,7 +6,9 @@ namespace {
 
 constexpr u64 kPresent = 1, kEntryWrite = 2, kEntryUser = 4, kAccessed = 1 << 5, kEntryDirty = 1 << 6, kPageSize = 1 << 7;
 constexpr u64 kEntryGlobal = 1 << 8, kExecuteDisable = u64{1} << 63;
-constexpr u32 kErrorPresent = 1, kErrorWrite = 2, kErrorUser = 4, kErrorReserved = 8, kErrorFetch = 16;
+constexpr u32 kErrorPresent = 1, kErrorWrite = 2, kErrorUser = 4, kErrorReserved = 8, kErrorFetch = 16,
+              kErrorKey = 32;
+constexpr unsigned kEntryKeyShift = 59;
 constexpr u64 kLinearValid = 1 << 7, kFinalAddress = 1 << 8;  // bits of an EPT violation's qualification
 
 constexpr u64 low_bits(unsigned n) { return (u64{1} << n) - 1; }
@@ -95,7 +97,9 @@ private:
         const bool narrow = regime_.mode == PagingMode::Bits32;
         entry_bytes_ = narrow ? 4 : 8;
         const unsigned index_bits = narrow ? 10 : 9;
-        unsigned shift = narrow ? 22 : regime_.mode == PagingMode::Pae ? 21 : 39;
+        unsigned shift = narrow ? 22 : regime_.mode == PagingMode::Pae         ? 21
+                         : regime_.mode == PagingMode::FiveLevel ? 48
+                                                                 : 39;
         u64 table = regime_.root;
         if (regime_.mode == PagingMode::Pae) {
             // The PDPTEs were checked as they were loaded; they carry no rights (SDM 4.4.1).
@@ -122,6 +126,7 @@ private:
             }
             if (entry & kEntryDirty || access_.type == AccessType::Write) rights |= kDirty;
             if (entry & kEntryGlobal && regime_.pge) rights |= kGlobal;
+            if (regime_.long_mode()) rights |= static_cast<Rights>((entry >> kEntryKeyShift & 15) << kKeyShift);
             result_.rights = rights;
             result_.shift = static_cast<u8>(shift);
             result_.gpa = GuestPhysical{page_address(regime_, entry, shift) | (linear_ & low_bits(shift))};
@@ -129,7 +134,11 @@ private:
         }
     }
 
-    bool check_rights() { return guest_permits(regime_, result_.rights, access_) || page_fault(kErrorPresent); }
+    bool check_rights() {
+        if (guest_permits(regime_, result_.rights, access_)) return true;
+        // Bit 5 tells that PKRU forbids it, whatever else does, too (SDM 4.7).
+        return page_fault(kErrorPresent | (key_forbids(regime_, result_.rights, access_) ? kErrorKey : 0));
+    }
 
     /// SDM 4.8. An update is a read and a write; without EPT's own flags this is where EPT's W is asked for.
     bool set_flags() {
@@ -169,7 +178,7 @@ private:
     const u64 linear_;
     const Access access_;
     GuestWalk result_;
-    std::array<Used, 4> used_{};
+    std::array<Used, 5> used_{};
     unsigned count_ = 0;
     unsigned entry_bytes_ = 8;
 };

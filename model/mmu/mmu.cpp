@@ -136,7 +136,7 @@ void Mmu::Impl::count_failure(WalkStatus status) {
 
 void Mmu::Impl::fill(Tlb& first, const TlbEntry& entry) {
     const TlbKey displaced = first.insert(entry, space);
-    if (filter && displaced.raw) filter->drop_page(displaced.linear());
+    if (filter && !displaced.empty()) filter->drop_page(displaced.linear());
 }
 
 void Mmu::Impl::remove(SpaceIds ids, u64 linear) {

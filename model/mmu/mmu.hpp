@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The MMU: guest paging, EPT, and the cached translations of both, with the cost of every reference of a walk.
 //
-// Modelled: paging off, 32-bit (with PSE-36), PAE and 4-level paging; 4-level EPT; two levels of TLBs.
+// Modelled: paging off, 32-bit (with PSE-36), PAE, 4-level and 5-level paging, protection keys of user pages; 4-level EPT;
+// two levels of TLBs.
 // Not modelled: paging-structure caches (each walk starts at its root, under EPT for each guest-physical address anew),
-// cached guest-physical mappings, PCIDs, 5-level paging and EPT, protection keys, memory types, and the controls of
+// cached guest-physical mappings, 5-level EPT, protection keys of supervisor pages, memory types, and the controls of
 // mode-based execution, PML, SPP, HLAT, #VE and guest-paging verification.
 #pragma once
 #include <array>
@@ -37,6 +38,7 @@ struct PagingContext {
     bool ept = false;            ///< in VMX non-root with "enable EPT"
     Eptp eptp{};
     Vpid vpid{};
+    u32 pkru = 0;                ///< rights of the protection keys (SDM 4.6.2)
     bool operator==(const PagingContext&) const = default;
 };
 
@@ -99,7 +101,7 @@ public:
 
     /// Translates one access that lies within a 4-KiB page. Sets accessed and dirty flags. `user`: a user-mode access
     /// (CPL 3 and not implicit-supervisor). SMAP: `smap_override` = RFLAGS.AC set, explicit access. The address is taken
-    /// as canonical (48 bits), and cut to 32 bits outside 4-level paging.
+    /// as canonical, and cut to 32 bits outside 4-level and 5-level paging.
     Translation translate(GuestVirtual at, AccessType type, bool user, bool smap_override = false);
 
     /// The same without effects: no flags set, no statistics, no TLB fill, no cycles. For debuggers and tests.

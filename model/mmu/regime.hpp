@@ -5,7 +5,7 @@
 
 namespace vmxsim::mmu {
 
-enum class PagingMode : u8 { Off, Bits32, Pae, FourLevel };  ///< SDM 4.1.1
+enum class PagingMode : u8 { Off, Bits32, Pae, FourLevel, FiveLevel };  ///< SDM 4.1.1
 
 struct Regime {
     Regime() = default;
@@ -14,6 +14,9 @@ struct Regime {
 
     PagingMode mode = PagingMode::Off;
     bool wp = false, nxe = false, smep = false, smap = false, pge = false, pse = false;
+    bool keys = false;            ///< protection keys of user pages are in force (CR4.PKE)
+    u32 pkru = 0;                 ///< their rights; 0 where they are not
+    bool long_mode() const { return mode == PagingMode::FourLevel || mode == PagingMode::FiveLevel; }
     bool fetch_reported = false;  ///< a fetch shows in bit 4 of a #PF's error code (SDM 4.7)
     bool ept = false, ept_ad = false;
     bool page_1g = true, ept_execute_only = true, ept_2m = true, ept_1g = true;
@@ -30,6 +33,7 @@ struct Regime {
 using Rights = u16;
 inline constexpr Rights kWrite = 1, kUser = 2, kNoExecute = 4, kDirty = 8, kGlobal = 16;
 inline constexpr Rights kEptRead = 32, kEptWrite = 64, kEptExecute = 128, kEptDirty = 256;
+inline constexpr unsigned kKeyShift = 9;  ///< bits 12:9: the page's protection key
 inline constexpr Rights kEptAll = kEptRead | kEptWrite | kEptExecute | kEptDirty;
 inline constexpr Rights kPagingOff = kWrite | kUser | kDirty;
 
@@ -40,7 +44,9 @@ struct Access {
     bool smap_override;
 };
 
-/// Access rights of guest paging (SDM 4.6.1). With paging off, everything.
+/// PKRU forbids the access (SDM 4.6.2).
+bool key_forbids(const Regime& regime, Rights rights, const Access& access);
+/// Access rights of guest paging (SDM 4.6.1, 4.6.2). With paging off, everything.
 bool guest_permits(const Regime& regime, Rights rights, const Access& access);
 
 inline bool ept_permits(Rights rights, AccessType type) {

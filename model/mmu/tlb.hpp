@@ -12,19 +12,20 @@ namespace vmxsim::mmu {
 /// Name of an address space in the TLBs: a small number given by AddressSpaces. 0: none.
 using SpaceId = u32;
 
-/// Page number and address space in one word: one compare finds an entry. Room for 2^28 spaces of 48-bit addresses.
+/// Page number of a canonical linear address, and address space.
 struct TlbKey {
-    static constexpr unsigned kPageBits = 36;
     static constexpr SpaceId kMaxSpace = (SpaceId{1} << 28) - 1;
-    u64 raw = 0;
     constexpr TlbKey() = default;
-    constexpr TlbKey(SpaceId space, u64 page) : raw(u64{space} << kPageBits | page) {}
-    constexpr SpaceId space() const { return static_cast<SpaceId>(raw >> kPageBits); }
-    constexpr u64 page() const { return raw & ((u64{1} << kPageBits) - 1); }
-    constexpr bool operator==(const TlbKey&) const = default;
-    static constexpr u64 page_of(u64 linear) { return linear >> 12 & ((u64{1} << kPageBits) - 1); }
-    /// The page's canonical linear address.
-    constexpr GuestVirtual linear() const { return {static_cast<u64>(static_cast<s64>(page() << 28) >> 16)}; }
+    constexpr TlbKey(SpaceId space, u64 page) : page_(page), space_(space) {}
+    constexpr SpaceId space() const { return space_; }
+    constexpr u64 page() const { return page_; }
+    constexpr bool empty() const { return space_ == 0; }
+    static constexpr u64 page_of(u64 linear) { return linear >> 12; }
+    constexpr GuestVirtual linear() const { return {page_ << 12}; }
+
+private:
+    u64 page_ = 0;
+    SpaceId space_ = 0;
 };
 
 struct TlbEntry {
@@ -77,7 +78,7 @@ public:
             return;
         }
         for (TlbEntry& entry : entries_)
-            if (entry.key.raw && space.has(entry.key.space()) && !((entry.key.page() ^ page) >> (entry.shift - 12)))
+            if (!entry.key.empty() && space.has(entry.key.space()) && !((entry.key.page() ^ page) >> (entry.shift - 12)))
                 drop(entry);
     }
 
@@ -88,10 +89,9 @@ private:
 
     u64 set_of(u64 page) const { return page & (sets_ - 1); }
     u64 index_of(SpaceIds space, u64 page) const {
-        const TlbKey own(space.own, page), global(space.global, page);
         const u64 first = set_of(page) * ways_;
         for (u64 index = first; index < first + ways_; ++index)
-            if (entries_[index].key == own || entries_[index].key == global) return index;
+            if (const TlbKey key = entries_[index].key; key.page() == page && space.has(key.space())) return index;
         return kNone;
     }
 

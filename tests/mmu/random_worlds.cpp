@@ -25,10 +25,11 @@ public:
         constexpr u64 kWidths[] = {36, 40, 46, 52};
         cpu.physical_address_bits = kWidths[pick(4)];
         cpu.page_1g = chance(70), cpu.ept_execute_only = chance(70), cpu.ept_1g = chance(70), cpu.ept_2m = chance(80);
-        mode = pick(10);  // 0: off, 1-2: 32-bit, 3-4: PAE, else 4-level
+        mode = pick(10);  // 0: off, 1-2: 32-bit, 3-4: PAE, else 4-level or 5-level
         ept = chance(65);
         base.cr0 = (mode ? u64{1} << 31 : 0) | 1;
-        base.cr4 = (chance(70) ? 1 << 4 : 0) | (mode >= 3 ? 1 << 5 : 0);
+        base.cr4 = (chance(70) ? 1 << 4 : 0) | (mode >= 3 ? 1 << 5 : 0) |
+                   (mode >= 8 ? 1 << 12 : 0) | (chance(50) ? 1 << 22 : 0);  // LA57, PKE
         base.efer = (chance(75) ? 1 << 11 : 0) | (mode >= 5 ? 1 << 10 : 0);
         memory.bytes.assign(kRamPages * 4096, 0);
         for (u64 page = 0; page < kGuestPages; ++page) fill_guest_table(page * 4096);
@@ -54,6 +55,7 @@ public:
     void vary(PagingContext& c) {
         c.cr0 = (c.cr0 & ~(u64{1} << 16)) | (chance(50) ? 1 << 16 : 0);
         c.cr4 = (c.cr4 & ~(u64{3} << 20)) | pick(4) << 20;
+        c.pkru = chance(30) ? 0 : static_cast<u32>(random_() & random_());
     }
     u64 linear() {
         const u64 offset = pick(4096);
@@ -61,6 +63,7 @@ public:
         if (mode <= 2) return index(1024) << 22 | index(1024) << 12 | offset;
         if (mode <= 4) return pick(4) << 30 | index(512) << 21 | index(512) << 12 | offset;
         const u64 at = index(512) << 39 | index(512) << 30 | index(512) << 21 | index(512) << 12 | offset;
+        if (mode >= 8) return static_cast<u64>(static_cast<s64>((at | index(512) << 48) << 7) >> 7);
         return static_cast<u64>(static_cast<s64>(at << 16) >> 16);
     }
 
@@ -87,6 +90,7 @@ private:
                 if (chance(30)) e |= 0x1000;  // PAT
             }
             if (size == 8 && chance(10)) e |= u64{1} << 63;
+            if (mode >= 5 && chance(60)) e |= pick(16) << 59;  // a protection key
             if (chance(2)) e |= u64{1} << pick(size * 8);
             memory.store(at + i * size, size, e);
         }
@@ -120,7 +124,7 @@ struct Tally {
 std::string describe(u64 seed, const ReferenceRequest& q, const ReferenceResult& r, const Translation& t) {
     std::ostringstream s;
     s << std::hex << "seed " << seed << " cr0 " << q.context.cr0 << " cr3 " << q.context.cr3 << " cr4 " << q.context.cr4
-      << " efer " << q.context.efer << " eptp " << (q.context.ept ? q.context.eptp.raw : 0) << " M "
+      << " efer " << q.context.efer << " eptp " << (q.context.ept ? q.context.eptp.raw : 0) << " pkru " << q.context.pkru << " M "
       << q.cpu.physical_address_bits << " linear " << q.linear << " type " << int(q.type) << " user " << q.user << " ac "
       << q.ac << ": status " << int(r.status) << '/' << int(t.status) << " at " << r.at << '/' << t.at.raw << " error "
       << r.error_code << '/' << t.error_code << " qualification " << r.qualification << '/' << t.qualification << " gpa "

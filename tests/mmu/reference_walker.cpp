@@ -32,6 +32,7 @@ struct Reference {
     bool cr0(unsigned n) const { return bit(q.context.cr0, n); }
     bool cr4(unsigned n) const { return bit(q.context.cr4, n); }
     bool nxe() const { return bit(q.context.efer, 11); }
+    bool long_mode() const { return cr4(5) && bit(q.context.efer, 10); }
     bool ept_flags() const { return bit(q.context.eptp.raw, 6); }
     bool beyond_width(u64 entry) const { return width() < 52 && bits(entry, 51, width()) != 0; }
     u64 frame(u64 entry) const { return bits(entry, width() - 1, 12) << 12; }
@@ -52,6 +53,8 @@ struct Reference {
         out.status = WalkStatus::PageFault;
         out.error_code = (present ? 1u : 0u) + (q.type == AccessType::Write ? 2u : 0u) + (q.user ? 4u : 0u) +
                          (reserved ? 8u : 0u);
+        // SDM 4.7, bit 5: the linear address has a translation, and its protection key forbids the data access.
+        if (present && !reserved && key_denies()) out.error_code += 32;
         if (q.type == AccessType::Execute && (cr4(20) || (cr4(5) && nxe()))) out.error_code += 16;
         throw Stop{};
     }
@@ -174,7 +177,14 @@ struct Reference {
     }
     u64 walk_64() {
         const auto common = [&](u64 e) { reserved(beyond_width(e) || (bit(e, 63) && !nxe())); };
-        const u64 pml4e = guest_entry(frame(q.context.cr3), bits(q.linear, 47, 39), 8);
+        u64 pml4 = frame(q.context.cr3);
+        if (cr4(12)) {  // 5-level paging (SDM table 4-14)
+            const u64 pml5e = guest_entry(pml4, bits(q.linear, 56, 48), 8);
+            common(pml5e);
+            reserved(bit(pml5e, 7));
+            pml4 = frame(pml5e);
+        }
+        const u64 pml4e = guest_entry(pml4, bits(q.linear, 47, 39), 8);
         common(pml4e);
         reserved(bit(pml4e, 7));
         const u64 pdpte = guest_entry(frame(pml4e), bits(q.linear, 38, 30), 8);
@@ -194,8 +204,20 @@ struct Reference {
         return frame(pte) + bits(q.linear, 11, 0);
     }
 
+    /// SDM 4.6.2: the key is in bits 62:59 of the entry that maps the page; a page is the user's if all entries say so.
+    bool key_denies() const {
+        if (!long_mode() || !cr4(22) || q.type == AccessType::Execute) return false;
+        for (const GuestEntry& e : entries)
+            if (!bit(e.value, 2)) return false;
+        const unsigned key = static_cast<unsigned>(bits(entries.back().value, 62, 59));
+        const bool access_disabled = bit(q.context.pkru, 2 * key), write_disabled = bit(q.context.pkru, 2 * key + 1);
+        if (access_disabled) return true;
+        return write_disabled && q.type == AccessType::Write && (q.user || cr0(16));
+    }
+
     /// SDM 4.6.1, case by case.
     bool permitted() const {
+        if (key_denies()) return false;
         bool write = true, user = true, no_execute = false;
         for (const GuestEntry& e : entries) {
             write = write && bit(e.value, 1);

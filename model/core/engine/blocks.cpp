@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "model/core/engine/engine.hpp"
+#include "model/core/operand.hpp"
 
 namespace vmxsim::core {
 
@@ -83,6 +84,12 @@ void Engine::forget_all_blocks() {
     arena_.clear();
     arena_used_ = arena_bytes_ = 0;
     ++flushes_;
+}
+
+void Engine::observe_instructions(bool on) {
+    if (on == hooked_) return;
+    hooked_ = on;
+    forget_all_blocks();
 }
 
 std::size_t Engine::bucket(u64 va, u64 ppage, u32 mode) {
@@ -168,7 +175,7 @@ Outcome Engine::find_block(Block*& out) {
             out = j;
             return Outcome::Next;
         }
-        if (!engine::is_canonical(s.rip)) return core_.raise(13, 0);
+        if (!canonical(core_, s.rip)) return core_.raise(13, 0);
         return look_up(s.rip, m, out);
     }
     const vmx::Segment& cs = s.seg[vmx::CS];

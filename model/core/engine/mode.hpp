@@ -34,7 +34,7 @@ inline u32 current_mode(const vmx::CpuState& s) {
 /// True where specialised handlers may touch memory and RIP without asking segments.
 constexpr bool is_fast(u32 m) { return (m & mode::kCodeMask) == mode::kCode64 || (m & mode::kFlat); }
 
-/// A 48-bit canonical address (this model has no LA57 in its fast path).
+/// A 48-bit canonical address: also canonical with 57 bits. Branches to others run outside the fast path.
 constexpr bool is_canonical(u64 va) { return static_cast<u64>(static_cast<s64>(va << 16) >> 16) == va; }
 
 }  // namespace vmxsim::core::engine

@@ -7,6 +7,7 @@
 
 #include "model/core/breakpoints.hpp"
 #include "model/core/engine/engine.hpp"
+#include "model/core/operand.hpp"
 
 namespace vmxsim::core {
 
@@ -122,7 +123,7 @@ Outcome Engine::fail(const Translation& t, u64 va) {
 }
 
 Outcome Engine::translate(u64 va, AccessType type, bool user, Translation& out) {
-    out = core_.mmu().translate({va}, type, user, ac_ && !user);
+    out = core_.mmu().translate({va}, type, user, ac_ && !user && !implicit_);
     if (timed_) core_.state.cycles += out.cycles.raw;
     return out.status == WalkStatus::Ok ? Outcome::Next : fail(out, va);
 }
@@ -131,7 +132,8 @@ Outcome Engine::translate(u64 va, AccessType type, bool user, Translation& out) 
 Outcome Engine::data_page(u64 va, bool write, bool user, HostPhysical& out) {
     PageEntry& e = hot_.pages[va >> 12 & (engine::kPageEntries - 1)];
     const u64 tag = (va & ~u64{0xfff}) | hot_.generation;
-    if (user == user_ && e.tag_r == tag && (!write || e.tag_w == tag)) {
+    // What RFLAGS.AC opened is not for implicit accesses.
+    if (user == user_ && !(implicit_ && ac_) && e.tag_r == tag && (!write || e.tag_w == tag)) {
         out = {va + e.phys_addend};
         return Outcome::Next;
     }
@@ -152,7 +154,7 @@ Outcome Engine::data_page(u64 va, bool write, bool user, HostPhysical& out) {
 Engine::Reach Engine::reach(u64 va, unsigned bytes, bool write) {
     const u64 last = va + bytes - 1;
     if ((va ^ last) >> (timed_ ? 6 : 12)) return Reach::Slow;
-    if (code64_ && !engine::is_canonical(va)) return Reach::Slow;
+    if (code64_ && !canonical(core_, va)) return Reach::Slow;
     HostPhysical at;
     if (const Outcome why = data_page(va, write, user_, at); why != Outcome::Next) {
         hot_.outcome = static_cast<u8>(why);
@@ -206,6 +208,13 @@ Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool u
     return Outcome::Next;
 }
 
+Outcome Engine::access_system(u64 va, u8* data, unsigned bytes, MemoryKind kind) {
+    implicit_ = true;
+    const Outcome o = access(va, data, bytes, kind, false);
+    implicit_ = false;
+    return o;
+}
+
 Outcome Engine::probe_write(u64 va, unsigned bytes) {
     HostPhysical at;
     for (u64 done = 0; done < bytes;) {
@@ -225,7 +234,7 @@ void Engine::select_privilege() {
 
 void Engine::context_changed() {
     const vmx::CpuState& s = core_.state;
-    mmu::PagingContext context{s.cr0, s.cr3, s.cr4, s.efer, s.pdpte, false, {}, {}};
+    mmu::PagingContext context{s.cr0, s.cr3, s.cr4, s.efer, s.pdpte, false, {}, {}, s.pkru};
     if (s.vmx.non_root && core_.vmx_) {
         const vmx::ActiveControls& c = core_.vmx().controls();
         context.ept = c.has(arch::SecondaryControl::EnableEPT);

@@ -27,7 +27,7 @@ Outcome load_ldt(Core& core, u16 selector) {
     if (!d.system(system_type::LDT)) return core.raise(vector::GP, error);
     if (!d.present()) return core.raise(vector::NP, error);
     if (core.state.long_mode()) VMXSIM_TRY(fetch_upper_half(core, selector, vector::GP, d));
-    if (core.state.long_mode() && !canonical(core, d.base())) return core.raise(vector::GP, error);
+    if (core.state.long_mode() && !canonical_base(core, d.base())) return core.raise(vector::GP, error);
     core.state.seg[LDTR] = make_segment(selector, d);
     return Outcome::Next;
 }
@@ -41,7 +41,7 @@ Outcome load_task_register(Core& core, u16 selector) {
     if (!available) return core.raise(vector::GP, error);
     if (!d.present()) return core.raise(vector::NP, error);
     if (core.state.long_mode()) VMXSIM_TRY(fetch_upper_half(core, selector, vector::GP, d));
-    if (core.state.long_mode() && !canonical(core, d.base())) return core.raise(vector::GP, error);
+    if (core.state.long_mode() && !canonical_base(core, d.base())) return core.raise(vector::GP, error);
     const u8 busy = d.type() | 2;
     VMXSIM_TRY(write_type(core, selector, d, busy));
     d.low = (d.low & ~(u64{15} << 40)) | u64{busy} << 40;
@@ -121,7 +121,7 @@ Outcome gdt_idt(Core& core, const Insn& insn) {
     u64 base = 0;
     for (unsigned i = 2; i < bytes; ++i) base |= u64{image[i]} << (8 * (i - 2));
     if (!in_64 && insn.z.operand_width == 16) base &= 0xffffff;  // SDM 2A, LGDT
-    if (in_64 && !canonical(core, base)) return core.raise(vector::GP, 0);
+    if (in_64 && !canonical_base(core, base)) return core.raise(vector::GP, 0);
     table.base = base;
     table.limit = image[0] | u32{image[1]} << 8;
     core.spend(core.params().serialize);

@@ -49,6 +49,8 @@ Outcome cpuid(Core& core, const Insn& insn);
 Outcome rdtsc(Core& core, const Insn& insn);
 Outcome rdpmc(Core& core, const Insn& insn);
 Outcome rdpid(Core& core, const Insn& insn);
+Outcome rdpkru(Core& core, const Insn& insn);
+Outcome wrpkru(Core& core, const Insn& insn);
 Outcome rdrand(Core& core, const Insn& insn);
 Outcome xgetbv(Core& core, const Insn& insn);
 Outcome xsetbv(Core& core, const Insn& insn);

@@ -40,7 +40,7 @@ Outcome invlpg(Core& core, const Insn& insn) {
     ExitInfo exit;
     if (core.vmx().intercept_invlpg(at, exit)) return exit_with(core, insn, exit);
     core.spend(core.params().serialize);
-    if (canonical(core, at.raw)) core.mmu().invalidate_address(current_vpid(core), at);
+    if (canonical_base(core, at.raw)) core.mmu().invalidate_address(current_vpid(core), at);
     return jump_next(core, insn);
 }
 
@@ -64,7 +64,7 @@ Outcome invpcid(Core& core, const Insn& insn) {
     if (pcid >> 12) return core.raise(vector::GP, 0);
     const bool names_pcid = type == Address || type == SinglePcid;
     if (names_pcid && pcid != 0 && !(state.cr4 & cr4::PCIDE)) return core.raise(vector::GP, 0);
-    if (type == Address && !canonical(core, descriptor[1])) return core.raise(vector::GP, 0);
+    if (type == Address && !canonical_base(core, descriptor[1])) return core.raise(vector::GP, 0);
     core.spend(core.params().serialize);
     if (type == Address)
         core.mmu().invalidate_address(current_vpid(core), {descriptor[1]});

@@ -104,7 +104,7 @@ Outcome fs_gs_base(Core& core, const Insn& insn) {
         return Outcome::Next;
     }
     const u64 value = read_gpr(core, gpr);
-    if (!canonical(core, value)) return core.raise(vector::GP, 0);
+    if (!canonical_base(core, value)) return core.raise(vector::GP, 0);
     base = value;
     return jump_next(core, insn);
 }
