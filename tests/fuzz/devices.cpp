@@ -49,6 +49,7 @@ int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
     FwCfg fw_cfg(64 << 20, 1);
     DebugExit debug_exit([](int) {});
     ShutdownPort shutdown([] {});
+    ProcessorPort& processor = platform.processor();
     platform.attach_to(io);
     platform.attach_to(mmio);
     io.attach(serial.first(), serial.last(), serial);
@@ -82,23 +83,23 @@ int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
             case 11: {
                 u64 value = 0;
                 const u32 msr = what & 0x20 ? 0x1b : 0x800u + (in.byte() & 0x3fu);
-                if (what & 0x10) platform.write_msr(what & 0x40 ? 0x6e0 : msr, in.value(kValues));
-                else platform.read_msr(msr, value);
+                if (what & 0x10) processor.write_msr(what & 0x40 ? 0x6e0 : msr, in.value(kValues));
+                else processor.read_msr(msr, value);
                 break;
             }
-            case 12: if (platform.lines().any()) platform.acknowledge(); break;
+            case 12: if (processor.lines().any()) processor.acknowledge(); break;
             case 13: serial.receive(in.byte()); break;
             case 14:
-                platform.set_task_priority(in.byte());
-                if (what & 0x10) platform.initialised();
-                if (what & 0x20) platform.tsc_adjusted(in.value(kValues));
+                processor.set_task_priority(in.byte());
+                if (what & 0x10) processor.initialised();
+                if (what & 0x20) processor.tsc_adjusted(in.value(kValues));
                 break;
             default:
                 // At most 17 s: the timers' events one by one.
                 cycles += u64{1} << (what >> 4) * 2;
-                if (cycles >= platform.lines().deadline) platform.advance();
+                if (cycles >= processor.lines().deadline) processor.advance();
         }
-        VMXSIM_HOLDS(platform.task_priority() <= 0xff);
+        VMXSIM_HOLDS(processor.task_priority() <= 0xff);
     }
     return 0;
 }
