@@ -33,15 +33,14 @@ constexpr u16 kCodeSelector = 0x10, kDataSelector = 0x18;
 LinuxImage parse_bzimage(const FileReader& file) {
     const char* what = "setup header";
     const u64 version = file.get(setup::version, 2, what);
-    if (version < 0x20c) file.fail("boot protocol " + hex(version), "0x20c or later, with a 64-bit entry point");
-    if (!(file.get(setup::xloadflags, 2, what) & setup::kKernel64))
-        file.fail("no 64-bit entry point (xloadflags bit 0)", "an x86-64 kernel");
+    if (version < 0x20a) file.fail("boot protocol " + hex(version), "0x20a or later, which says where to load the kernel");
+    const bool wide = version >= 0x20c && file.get(setup::xloadflags, 2, what) & setup::kKernel64;
     if (!(file.get(setup::loadflags, 1, what) & setup::kLoadedHigh))
         file.fail("a zImage, to be loaded below 1 MiB", "a bzImage (loadflags bit 0)");
     const u64 sectors = file.get(setup::sects, 1, what), begin = ((sectors ? sectors : 4) + 1) * 512;
     if (begin >= file.size())
         file.fail(std::to_string(sectors) + " setup sectors reach the end of the file", "a kernel behind them");
-    if (file.size() - begin <= setup::kEntry64)
+    if (wide && file.size() - begin <= setup::kEntry64)
         file.fail("the protected-mode part ends before its 64-bit entry point", "more than 512 bytes");
 
     LinuxImage image;
@@ -50,7 +49,8 @@ LinuxImage parse_bzimage(const FileReader& file) {
         file.fail("preferred load address " + hex(load), "a page between 1 MiB and 4 GiB");
     const u64 bytes = file.size() - begin;
     image.segments.push_back({load, bytes, begin, bytes});
-    image.entry = load + setup::kEntry64;
+    image.wide = wide;
+    image.entry = wide ? load + setup::kEntry64 : load;
     image.end = load + std::max(init_size, bytes);
     image.initrd_max = file.u32_at(setup::initrd_addr_max, what);
     image.command_line_max = file.u32_at(setup::cmdline_size, what);
@@ -110,18 +110,21 @@ std::vector<u8> make_page_tables() {
     return out;
 }
 
-vmx::CpuState start_state(u64 entry) {
+vmx::CpuState start_state(const LinuxImage& image) {
     vmx::CpuState cpu;
     cpu.r[vmx::RSI] = kBootParams;
     cpu.r[vmx::RSP] = kBootParams;  // free memory behind the GDT; the kernel has stacks of its own
-    cpu.rip = entry;
-    cpu.cr0 = vmx::cr0::PE | vmx::cr0::ET | vmx::cr0::PG;
-    cpu.cr3 = kPageTables;
-    cpu.cr4 = vmx::cr4::PAE;
-    cpu.efer = vmx::efer::LME | vmx::efer::LMA;
+    cpu.rip = image.entry;
+    cpu.cr0 = vmx::cr0::PE | vmx::cr0::ET;
+    if (image.wide) {
+        cpu.cr0 |= vmx::cr0::PG;
+        cpu.cr3 = kPageTables;
+        cpu.cr4 = vmx::cr4::PAE;
+        cpu.efer = vmx::efer::LME | vmx::efer::LMA;
+    }
     constexpr u32 flat = 0xffffffff;
     for (auto& s : cpu.seg) s = {kDataSelector, {0xc093}, flat, 0};
-    cpu.seg[vmx::CS] = {kCodeSelector, {0xa09b}, flat, 0};
+    cpu.seg[vmx::CS] = {kCodeSelector, {image.wide ? 0xa09bu : 0xc09bu}, flat, 0};
     cpu.seg[vmx::LDTR] = {0, {0x82}, 0xffff, 0};
     cpu.seg[vmx::TR] = {0, {0x8b}, 0xffff, 0};
     cpu.gdtr = {kGdt, 0x1f};
@@ -197,12 +200,12 @@ vmx::CpuState load_linux(memory::PhysicalMemory& memory, const GuestMemory& wher
     memory.write_block(where.base + kCommandLine, command_line);
     memory.write_block(where.base + kBootParams,
                        make_boot_params(parsed, where.bytes, initrd_at, initrd.size()));
-    memory.write_block(where.base + kPageTables, make_page_tables());
+    if (parsed.wide) memory.write_block(where.base + kPageTables, make_page_tables());
     std::vector<u8> gdt(32);
-    put(gdt, kCodeSelector, 0x00af9b000000ffff, 8);
+    put(gdt, kCodeSelector, parsed.wide ? 0x00af9b000000ffff : 0x00cf9b000000ffff, 8);
     put(gdt, kDataSelector, 0x00cf93000000ffff, 8);
     memory.write_block(where.base + kGdt, gdt);
-    return start_state(parsed.entry);
+    return start_state(parsed);
 }
 
 }  // namespace vmxsim::sim

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The Linux loader: a kernel by the 64-bit boot protocol (Linux: Documentation/x86/boot.rst, "64-bit Boot Protocol"),
-// entered in long mode with identity page tables. No firmware tables, no EFI, no screen.
+// entered in long mode with identity page tables; one without a 64-bit entry point by the 32-bit boot protocol (ibid.). No firmware tables, no EFI, no screen.
 #pragma once
 #include "sim/loader/loader.hpp"
 
@@ -9,7 +9,8 @@ namespace vmxsim::sim {
 /// A kernel, as its file describes it.
 struct LinuxImage {
     std::vector<ImageSegment> segments;  ///< sorted, from 1 MiB on
-    u64 entry = 0;                       ///< of the 64-bit entry point, physical
+    u64 entry = 0;                       ///< physical
+    bool wide = true;                    ///< `entry` is the 64-bit entry point; else the 32-bit one
     u64 end = 0;                         ///< first byte that the kernel does not need before it has read the memory map
     std::vector<u8> setup_header;        ///< bytes of the file from 0x1f1 on; empty: vmlinux has none
     u64 initrd_max = 0x7fffffff;         ///< highest address that the initramfs may have
@@ -20,7 +21,7 @@ struct LinuxImage {
 enum class ImageKind : u8 { Multiboot, BzImage, Vmlinux, Pvh };
 ImageKind image_kind(std::span<const u8> bytes);
 
-/// Parses a bzImage ("HdrS" at 0x202, protocol 2.12 or later with a 64-bit entry point) or an ELF64 vmlinux.
+/// Parses a bzImage ("HdrS" at 0x202, protocol 2.10 or later) or an ELF64 vmlinux.
 /// Throws LoadError.
 LinuxImage parse_linux(const std::string& file, std::span<const u8> bytes);
 

@@ -205,6 +205,25 @@ BOOST_AUTO_TEST_CASE(the_processor_is_in_64_bit_mode_with_the_selectors_of_the_p
     BOOST_TEST(l.cpu.gdtr.limit == 0x1fu);
 }
 
+BOOST_AUTO_TEST_CASE(a_kernel_without_a_64_bit_entry_point_is_entered_by_the_32_bit_protocol) {
+    std::vector<u8> old = good_bzimage(), narrow = good_bzimage();
+    put(old, 0x206, 0x20b, 2);  // xloadflags came with 2.12
+    narrow[0x236] = 0x7e;
+    for (const auto& file : {old, narrow}) {
+        Loaded l;
+        l.load(file, "quiet");
+        BOOST_TEST(l.cpu.rip == kLoad);
+        BOOST_TEST(l.cpu.cr0 == (vmx::cr0::PE | vmx::cr0::ET));
+        BOOST_TEST((l.cpu.cr4 | l.cpu.efer) == 0u);
+        BOOST_TEST((l.cpu.rflags & vmx::rflags::IF) == 0u);
+        for (const auto r : {vmx::RBP, vmx::RDI, vmx::RBX}) BOOST_TEST(l.cpu.r[r] == 0u);
+        BOOST_TEST(l.text(l.params(0x228)) == "quiet");
+        BOOST_TEST(l.cpu.seg[vmx::CS].selector == 0x10);
+        BOOST_TEST(l.cpu.seg[vmx::CS].ar.raw == 0xc09bu);
+        BOOST_TEST(l.at(l.cpu.gdtr.base + 0x10, 8) == 0x00cf9b000000ffffu);
+    }
+}
+
 BOOST_AUTO_TEST_CASE(the_first_4_gib_are_mapped_to_themselves) {
     Loaded l;
     l.load(good_bzimage());
@@ -232,8 +251,7 @@ BOOST_AUTO_TEST_CASE(a_vmlinux_starts_at_its_physical_entry) {
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_setup_header_is_refused) {
-    check_changed([](auto& f) { put(f, 0x206, 0x20b, 2); }, "boot protocol 0x20b");
-    check_changed([](auto& f) { f[0x236] = 0x7e; }, "no 64-bit entry point");
+    check_changed([](auto& f) { put(f, 0x206, 0x209, 2); }, "boot protocol 0x209");
     check_changed([](auto& f) { f[0x211] = 0; }, "zImage");
     check_changed([](auto& f) { f[0x1f1] = 200; }, "200 setup sectors");
     check_changed([](auto& f) { f.resize(4 * 512 + 512); }, "ends before its 64-bit entry");
