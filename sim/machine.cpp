@@ -16,6 +16,7 @@
 #include "rtl/lockstep.hpp"
 #include "sim/firmware/acpi.hpp"
 #include "sim/loader.hpp"
+#include "sim/offered_cpuid.hpp"
 
 namespace vmxsim::sim {
 namespace {
@@ -23,21 +24,6 @@ namespace {
 /// Where L1's physical address 0 lies under the nested unit. Never 0, so that a forgotten translation shows at once.
 constexpr HostPhysical kL1Base{u64{1} << 30};
 constexpr unsigned kCom1Irq = 4;
-constexpr unsigned kCpuidApic = 9, kCpuidX2Apic = 21, kCpuidTscDeadline = 24;
-
-/// What CPUID offers with the platform around the processor. Under the nested unit there is no local APIC yet.
-core::CpuidTable cpuid_of(const MachineConfig& c) {
-    core::CpuidTable table = c.profile.cpuid;
-    if (c.l0 == L0Mode::Unit) return table;
-    const CpuParams& cpu = c.profile.cpu;
-    for (core::CpuidLeaf& leaf : table.leaves) {
-        if (leaf.leaf != 1) continue;
-        leaf.edx |= 1u << kCpuidApic;
-        leaf.ecx |= static_cast<u32>(cpu.x2apic << kCpuidX2Apic | cpu.tsc_deadline << kCpuidTscDeadline);
-    }
-    return table;
-}
-
 /// Simulated time of one cycle. SystemC counts picoseconds, so it is rounded; cycles, not sc_time, are what is reported.
 sc_core::sc_time period_of(u64 frequency_mhz) {
     return {static_cast<double>(1'000'000 / frequency_mhz), sc_core::SC_PS};
@@ -77,7 +63,7 @@ public:
     Machine(const sc_core::sc_module_name& name, const MachineConfig& config)
         : sc_module(name),
           config_(config),
-          cpuid_table_(cpuid_of(config)),
+          cpuid_table_(offered_cpuid(config.profile, config.l0)),
           period_(period_of(config.profile.cpu.frequency_mhz)),
           image_base_(config.l0 == L0Mode::Unit ? kL1Base : HostPhysical{0}),
           ram_(image_base_.raw + config.memory_bytes),

@@ -9,8 +9,10 @@
 
 #include "model/arch/interrupt_port.hpp"
 #include "model/arch/param.hpp"
+#include "model/core/counters.hpp"
 #include "model/core/cpuid.hpp"
 #include "model/core/fpu_state.hpp"
+#include "model/core/last_branches.hpp"
 #include "model/core/outcome.hpp"
 #include "model/devices/io_bus.hpp"
 #include "model/devices/mmio_bus.hpp"
@@ -56,7 +58,14 @@ struct SystemState {
     std::array<u64, 11> mtrr_fixed{};     ///< 250H, 258H, 259H, 268H to 26FH
     u64 mtrr_default = 0;
     u64 random = 0;                       ///< RDRAND, RDSEED: numbers drawn; the sequence is fixed
+    LastBranches last_branches{};
+    u64 halted_cycles = 0;                ///< cycles in HLT, MWAIT or shutdown
+    u64 mcg_status = 0;                   ///< IA32_MCG_STATUS
+    u64 aperf_offset = 0, mperf_offset = 0;  ///< register - cycles in C0
     bool monitor_armed = false;
+    bool mwait_masked = false;            ///< MWAIT is to end by interrupts that RFLAGS.IF masks
+    HostPhysical monitored{};             ///< line that MONITOR named
+    std::array<u8, 64> monitored_bytes{}; ///< what it held then: another content is a write
     bool iret_unblocked_nmi = false;      ///< the fault being raised is of an IRET that ended NMI blocking (SDM 30.2.3)
 };
 
@@ -108,6 +117,7 @@ public:
     vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
     SystemState system;
     FpuState fpu;
+    Counters counters{*this};
 
     /// Runs until at least `until` cycles (CpuState::cycles) or a stop. Exact: the same inputs stop at the same cycle.
     StopReason run(u64 until);
@@ -170,6 +180,8 @@ public:
     void after_vm_entry(const vmx::EntryResult& result);
 
     // context.cpp
+    /// Records a branch from `from` (an offset in CS) to RIP in the last branch records.
+    void record_branch(u64 from, unsigned kind);
     /// To be called after any change of CR0, CR3, CR4, EFER, CS, SS, RFLAGS.VM, VMX mode: MMU context, decode mode.
     void context_changed();
 

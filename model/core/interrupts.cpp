@@ -74,10 +74,24 @@ bool next_interrupt(Core& core, Event& event) {
     return true;
 }
 
+bool mwait_ends(Core& core) {
+    SystemState& system = core.system;
+    if (system.mwait_masked && core.lines().interrupt) return true;
+    if (!system.monitor_armed) return true;
+    std::array<u8, 64> now{};
+    core.ram().read_block(system.monitored, now);
+    if (now == system.monitored_bytes) return false;
+    system.monitor_armed = false;
+    return true;
+}
+
 bool can_wake(const Core& core) {
     if (!core.interrupts()) return false;
-    if (core.state.activity == ActivityState::Hlt && (interrupts_exit(core) || (core.state.rflags & rflags::IF)))
-        return true;
+    const ActivityState activity = core.state.activity;
+    const bool hears = interrupts_exit(core) || (core.state.rflags & rflags::IF);
+    if (activity == ActivityState::Hlt && hears) return true;
+    // Devices may write the line as well, at their own time.
+    if (activity == ActivityState::Mwait) return true;
     return core.interrupts()->may_raise_nmi();
 }
 

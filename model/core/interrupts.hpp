@@ -16,6 +16,10 @@ bool next_interrupt(Core& core, vmx::Event& event);
 /// Whether a halted processor can be woken by a later event of a device.
 bool can_wake(const Core& core);
 
+/// MWAIT's wait is over by a write to the monitored line, or by an interrupt that is masked and was asked to end it (SDM
+/// 10.10.4). A line that holds what MONITOR found was not written, as far as anybody can tell.
+bool mwait_ends(Core& core);
+
 /// INIT: a VM exit in non-root operation (exit info is set, true), ignored (left pending) in root operation and while
 /// waiting for SIPI; else the processor's state after INIT (SDM table 11-1).
 bool take_init(Core& core);

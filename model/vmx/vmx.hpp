@@ -121,6 +121,9 @@ public:
     virtual bool write(u32 index, u64 value) = 0;
 };
 
+/// Access types of exit 44 (SDM table 30-6).
+enum class ApicAccess : u8 { Read = 0, Write = 1, Fetch = 2, EventDelivery = 3 };
+
 class EntryChecker;  // entry_memo.hpp
 
 class Vmx {
@@ -225,6 +228,10 @@ public:
     std::optional<u64> virtual_cr8() const;
     /// MOV to CR8 under "use TPR shadow": writes VTPR. True: exit 43, trap-like (RIP behind the instruction).
     bool write_virtual_cr8(u64 value, ExitInfo& info);
+    /// The APIC-access page, where accesses to it are virtualized (SDM 32.4).
+    std::optional<HostPhysical> apic_access_page() const;
+    /// A linear access within that page. True: exit 44; else `data` was read or written in the page's place.
+    bool access_apic_page(u64 offset, unsigned bytes, ApicAccess type, u8* data, ExitInfo& info);
 
     /// The exit that is due at an instruction boundary, by priority: monitor trap flag, preemption timer, NMI window,
     /// interrupt window (SDM 28.2, 28.5). To be asked once per boundary while boundaries_matter(): the boundary right
@@ -277,6 +284,8 @@ private:
     bool load_efer(u64 value);
 
     bool msr_intercepted(u32 index, unsigned write_offset) const;
+    bool below_threshold() const;
+    void check_threshold_at_entry();
 
     CpuState& cpu_;
     arch::VmcsPort& vmcs_;
@@ -296,6 +305,7 @@ private:
     bool current_is_shadow_ = false;  ///< bit 31 of the current VMCS's first dword, as VMPTRLD met it
     u32 abort_indicator_ = 0;
     u64 timer_deadline_ = ~u64{0};
+    bool tpr_exit_due_ = false;       ///< exit 43 behind the present instruction
     enum class Mtf : u8 { Off, AfterInstruction, Due } mtf_ = Mtf::Off;
     bool pause_seen_ = false;               ///< PAUSE-loop exiting: a PAUSE at CPL 0 since the last VM entry
     u64 pause_first_ = 0, pause_last_ = 0;  ///< its loop's first and its last PAUSE, in cycles

@@ -44,8 +44,8 @@ public:
     bool timed() const { return timed_; }
     /// The full decoding of an operation of the running block.
     const Insn& full(const engine::Op& op);
-    /// The running block must end: its code was overwritten.
-    bool block_died() const { return hot_.block->vpage == engine::Block::kDead; }
+    /// The running block must end: its code was overwritten, or something is due at the next boundary.
+    bool block_died() const { return leave_block_ || hot_.block->vpage == engine::Block::kDead; }
     bool single_step() const { return single_; }
     u64 rip_of(u64 va) const { return code64_ ? va : (va - core_.state.seg[vmx::CS].base) & 0xffffffff; }
     /// RIP, cycles and count as they were before `op`, which did not complete.
@@ -69,6 +69,7 @@ private:
     void new_generation();
     void select_privilege();
     Outcome fail(const mmu::Translation& t, u64 va);
+    Outcome apic_access(HostPhysical at, u8* data, unsigned bytes, vmx::ApicAccess type);
     // blocks.cpp
     Outcome code_page(u64 va, HostPhysical& out);
     Outcome find_block(engine::Block*& out);
@@ -93,6 +94,7 @@ private:
     bool due();
     bool wait(u64 until);
     void after_single(u32 shadow, bool trap);
+    unsigned branch_kind(engine::Block* b);
     bool instruction_breakpoint();
     bool alignment_checked() const;
 
@@ -100,7 +102,9 @@ private:
     const bool timed_;
     bool code64_ = false, user_ = false, ac_ = false, single_ = false;
     bool watch_ = false, aligned_ = false;  ///< breakpoints armed; alignment checked: blocks of one instruction
+    bool leave_block_ = false;
     u32 mode_ = 0;
+    u64 apic_page_ = ~u64{0};  ///< the APIC-access page of a guest
     u64 flushes_ = 0;  ///< times that all blocks were forgotten
     std::vector<engine::Block*> buckets_;
     std::vector<std::unique_ptr<u8[]>> arena_;

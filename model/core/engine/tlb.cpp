@@ -90,6 +90,7 @@ Outcome Engine::data_page(u64 va, bool write, bool user, HostPhysical& out) {
         return o;
     out = t.at;
     if (user != user_ || !core_.ram().contains(t.at.page(), 4096)) return Outcome::Next;
+    if (t.at.page().raw == apic_page_) return Outcome::Next;
     if (t.at.raw >= core_.mmio().lowest() && core_.mmio().claims(t.at)) return Outcome::Next;
     e.tag_r = tag;
     // Stores to decoded code must be seen: no store tag.
@@ -133,6 +134,9 @@ Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool u
     if (const Outcome o = data_page(va, write, user, at[0]); o != Outcome::Next) return o;
     if (first < bytes)
         if (const Outcome o = data_page(second, write, user, at[1]); o != Outcome::Next) return o;
+    if (at[0].page().raw == apic_page_ || (first < bytes && at[1].page().raw == apic_page_)) [[unlikely]]
+        return apic_access(at[at[0].page().raw != apic_page_], data, bytes,
+                           kind == MemoryKind::Write ? vmx::ApicAccess::Write : vmx::ApicAccess::Read);
     if (watch_) [[unlikely]] note_breakpoints(core_.state, data_breakpoints(core_.state, va, bytes, write));
     const unsigned size[2] = {first, bytes - first};
     for (unsigned i = 0; i < 2 && size[i]; ++i) {
@@ -153,6 +157,13 @@ Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool u
         else
             core_.ram().read_block(at[i], part);
     }
+    return Outcome::Next;
+}
+
+/// SDM 32.4: virtualized for the task priority, else a VM exit. The read half of a read-modify-write reads.
+Outcome Engine::apic_access(HostPhysical at, u8* data, unsigned bytes, vmx::ApicAccess type) {
+    if (core_.vmx().access_apic_page(at.page_offset(), bytes, type, data, core_.exit_info())) return Outcome::VmExit;
+    leave_block_ = core_.vmx().boundaries_matter();  // an exit by the TPR threshold
     return Outcome::Next;
 }
 
@@ -188,6 +199,12 @@ void Engine::context_changed() {
     }
     // A change drops all filters, by FilterControl.
     if (context != core_.mmu().context()) core_.mmu().set_context(context);
+    const u64 apic_page = core_.vmx_ ? core_.vmx().apic_access_page().value_or(HostPhysical{~u64{0}}).raw : ~u64{0};
+    if (apic_page != apic_page_) {
+        apic_page_ = apic_page;
+        if (apic_page != ~u64{0}) drop_all();  // translations of before do not know it
+    }
+    core_.counters.follow();
     select_privilege();
     const u32 m = engine::current_mode(s);
     code64_ = m == engine::mode::kCode64;
