@@ -7,13 +7,14 @@ ARGS ?=
 # Debian's own Python: pandas and matplotlib from its packages belong to it.
 PYTHON ?= /usr/bin/python3
 
-.PHONY: help run test bench build report packages configure clean
+.PHONY: help run test bench build linux report packages configure clean
 help:
 	@echo "make run     build, then run the scenario SCENARIO=$(SCENARIO) (ARGS='--policy kvm-2011 ...')"
 	@echo "make test    build, then run every test (C++ and Python)"
 	@echo "make bench   measure speed: parts, and whole images beside Bochs on the same images"
 	@echo "make report  run the default scenario and draw its comparison with silicon"
 	@echo "make build   leave the program at $(BUILD)/vmxsim"
+	@echo "make linux   fetch Debian's kernel, for the scenarios of that name, to $(BUILD)/linux"
 	@echo "make clean   remove $(BUILD)"
 	@echo "PRESET=release|debug|asan|coverage chooses the build"
 
@@ -28,10 +29,14 @@ $(BUILD)/build.ninja: CMakeLists.txt CMakePresets.json | packages
 build: packages $(BUILD)/build.ninja
 	@cmake --build $(BUILD)
 
-run: build
+linux: packages
+	@scripts/fetch-linux --to $(BUILD)/linux
+
+run: build $(if $(filter linux-%,$(SCENARIO)),linux)
 	@$(BUILD)/vmxsim run $(SCENARIO) $(ARGS)
 
 test: build
+	-@scripts/fetch-linux --to $(BUILD)/linux || echo "vmxsim: the tests that boot it are skipped"
 	@ctest --test-dir $(BUILD) --output-on-failure --no-tests=error
 
 bench: build

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exits that L0 handles itself: all of L1's, and those of L2 that are not L1's.
+#include "model/arch/xsave.hpp"
 #include "nested/l0.hpp"
 
 namespace vmxsim::nested {
@@ -123,6 +124,15 @@ void L0::handle_exception(ExitFacts& facts) {
     }
 }
 
+u32 L0::xsave_area(bool compacted) const {
+    const auto place = [&](u32 component) {
+        u32 r[4] = {};
+        d.cpuid.cpuid(0xd, component, r);
+        return arch::xsave::place_of(r[0], r[1], r[2]);
+    };
+    return arch::xsave::area_bytes(place, cpu.xcr0, compacted);
+}
+
 void L0::handle_cpuid() {
     const auto leaf = static_cast<u32>(cpu.r[RAX]), subleaf = static_cast<u32>(cpu.r[RCX]);
     u32 regs[4] = {};
@@ -146,6 +156,8 @@ void L0::handle_cpuid() {
             break;
         case 0xd:
             if (subleaf == 1) bit(A, 3, false);  // XSAVES
+            // EBX follows XCR0, as on the processor itself (SDM 2A, CPUID).
+            if (subleaf < 2 && (subleaf == 0 ? regs[B] : regs[A] & 2)) regs[B] = xsave_area(subleaf == 1);
             break;
         case 0x80000001: {
             if (!config.rdtscp) bit(D, 27, false);
@@ -185,7 +197,7 @@ void L0::handle_xsetbv() {
     u64 supported = kX87;
     if (regs[0] >= 0xd) {
         d.cpuid.cpuid(0xd, 0, regs);
-        supported |= regs[0] | u64{regs[3]} << 32;
+        supported |= (regs[0] | u64{regs[3]} << 32) & arch::xsave::kModelled;
     }
     const u64 value = (cpu.r[RAX] & 0xffffffff) | cpu.r[RDX] << 32;
     if (cpl() != 0 || static_cast<u32>(cpu.r[RCX]) != 0 || !(value & kX87) || (value & ~supported) ||

@@ -2,6 +2,7 @@
 #include "sim/commands.hpp"
 
 #include <cstdio>
+#include <filesystem>
 #include <stdexcept>
 
 #include <fmt/format.h>
@@ -9,6 +10,7 @@
 #include "sim/compare.hpp"
 #include "sim/machine.hpp"
 #include "sim/paths.hpp"
+#include "sim/progress.hpp"
 #include "sim/report.hpp"
 #include "sim/text.hpp"
 
@@ -61,9 +63,19 @@ int simulate(const Options& options) {
     make_report(config, RunResult{}, s, "", references);
     check_writable(options.stats);
 
-    const bool echo = boot || options.console;
-    if (echo) config.console = [](char c) { std::putchar(c); };
+    const bool echo = boot || options.console || (s && s->console);
+    std::optional<Progress> progress;
+    if (!options.quiet && Progress::wanted()) {
+        progress.emplace(config.profile.cpu.frequency_mhz);
+        config.progress = [&progress](const Advance& now) { progress->update(now); };
+    }
+    if (echo)
+        config.console = [&progress](char c) {
+            if (progress) progress->before(c);
+            std::putchar(c);
+        };
     const RunResult result = run(config);
+    progress.reset();
     if (echo) {
         if (!result.console.empty() && result.console.back() != '\n') std::putchar('\n');
         std::fflush(stdout);
@@ -73,6 +85,8 @@ int simulate(const Options& options) {
     if (!options.stats.empty())
         write_atomically(options.stats,
                          statistics(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    for (const core::Missing& m : result.missing)
+        print(stderr, fmt::format("vmxsim: '{}' at rip {:#x} has no implementation and raised #UD ({} times)\n", m.text, m.rip, m.times));
     if (report.exit_status != 0 && result.stop != core::StopReason::DebugExit) {
         if (!echo) print(stderr, last_lines(result.console));
         print(stderr, fmt::format("{}\n{}", result.state, result.state.ends_with('\n') ? "" : "\n"));
@@ -96,10 +110,20 @@ MachineConfig make_config(const Options& o, const Scenario* s) {
     c.policy = o.policy.value_or(s ? s->policy : std::string("kvm-2011"));
     c.vmcs_cache = o.vmcs_cache;
     c.timing = o.timing;
+    c.cpus = o.cpus;
+    if (c.cpus > 1 && c.l0 == L0Mode::Unit)
+        throw InputError(fmt::format("--cpus: '{}' is not possible under the nested unit, expected 1, or --l0 none", c.cpus));
     c.memory_bytes = o.memory_bytes.value_or(s ? s->memory_bytes : u64{512} << 20);
-    c.image_path = find_image(s ? s->image : o.image).string();
+    c.image_path = s ? find_image(s->image, s->fetch).string() : find_image(o.image).string();
     c.append = o.append.value_or(s ? s->append : "");
-    for (const auto& file : o.modules) c.modules.push_back({file, ""});
+    if (s)
+        for (const auto& file : s->initrd) c.modules.push_back({find_image(file, s->fetch).string(), ""});
+    // As with QEMU, words behind the file are the module's command line. A file whose name has spaces is taken whole.
+    for (const auto& text : o.modules) {
+        const auto space = text.find(' ');
+        if (space == text.npos || std::filesystem::exists(text)) c.modules.push_back({text, ""});
+        else c.modules.push_back({text.substr(0, space), text.substr(space + 1)});
+    }
     c.max_cycles = o.max_cycles;
     c.quiet = o.quiet;
     return c;

@@ -8,6 +8,7 @@
 
 #include "model/core/core.hpp"
 #include "sim/profile.hpp"
+#include "sim/progress.hpp"
 
 namespace vmxsim::sim {
 
@@ -36,12 +37,15 @@ struct BootModule {
     std::string command_line;
 };
 
+inline constexpr unsigned kMaxCpus = memory::PhysicalMemory::kWatchers;
+
 struct MachineConfig {
     Profile profile;
     L0Mode l0 = L0Mode::None;
     std::string policy = "kvm-2011";  ///< one of nested::policies(); without a meaning where l0 is None
     VmcsCacheKind vmcs_cache = VmcsCacheKind::Tlm;
     core::TimingLevel timing = core::TimingLevel::Interval;
+    unsigned cpus = 1;                 ///< processors, 1 to kMaxCpus; under the nested unit one
     u64 memory_bytes = u64{64} << 20;  ///< what the image sees
     std::string image_path;
     std::string append;  ///< the image's command line, without its name
@@ -49,6 +53,7 @@ struct MachineConfig {
     u64 max_cycles = 0;                 ///< the run ends here at the latest; 0: no limit
     bool quiet = false;                 ///< no progress on standard error
     std::function<void(char)> console;  ///< told each character of COM1 as it is sent; may be empty
+    std::function<void(const Advance&)> progress;  ///< told each simulated millisecond how far it is; may be empty
 };
 
 }  // namespace vmxsim::sim

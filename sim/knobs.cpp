@@ -13,9 +13,13 @@ namespace {
 constexpr arch::Param<CpuParams> kCpuRows[] = {
     {"cpu.frequency_mhz", &CpuParams::frequency_mhz, "MHz", 1, 10000, "clock of the core and of the TSC"},
     {"cpu.bus_mhz", &CpuParams::bus_mhz, "MHz", 1, 10000, "clock that the timer of the local APIC divides"},
+    {"cpu.slice", &CpuParams::slice, "cycles", 100, 1000000,
+     "how far one of several processors runs ahead of the slowest before that has its turn"},
     {"cpu.x2apic", &CpuParams::x2apic, "flag", 0, 1, "the local APIC has x2APIC mode; offered on the bare machine"},
     {"cpu.tsc_deadline", &CpuParams::tsc_deadline, "flag", 0, 1,
      "the timer of the local APIC has TSC-deadline mode; offered on the bare machine"},
+    {"cpu.microcode", &CpuParams::microcode, "revision", 0, 0xffffffff,
+     "microcode update that firmware has loaded, in IA32_BIOS_SIGN_ID; 0: none"},
     {"cpu.physical_address_bits", &CpuParams::physical_address_bits, "bits", 32, 52,
      "width of physical addresses: MMU, capability MSRs and CPUID"},
 };

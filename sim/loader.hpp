@@ -18,7 +18,7 @@ struct LoadRequest {
 
 /// Reads the files and loads them into the `bytes` of RAM at `base`. Throws LoadError (an InputError).
 vmx::CpuState load_multiboot(const LoadRequest& request, memory::PhysicalMemory& memory, HostPhysical base, u64 bytes);
-/// The same for an image of any kind that is known: multiboot, or a Linux kernel, whose initramfs the modules are.
+/// The same for an image of any kind that is known: multiboot, PVH, or a Linux kernel, whose initramfs the modules are.
 vmx::CpuState load_image(const LoadRequest& request, memory::PhysicalMemory& memory, HostPhysical base, u64 bytes);
 
 }  // namespace vmxsim::sim

@@ -9,14 +9,12 @@
 #include "model/devices/fw_cfg.hpp"
 #include "model/devices/platform.hpp"
 #include "model/devices/serial.hpp"
-#include "model/memory/memory_module.hpp"
-#include "model/vmcs_cache/module.hpp"
 #include "nested/unit_module.hpp"
-#include "rtl/adapter.hpp"
-#include "rtl/lockstep.hpp"
 #include "sim/firmware/acpi.hpp"
+#include "sim/firmware/bios_data.hpp"
 #include "sim/loader.hpp"
-#include "sim/offered_cpuid.hpp"
+#include "sim/processor.hpp"
+#include "sim/totals.hpp"
 
 namespace vmxsim::sim {
 namespace {
@@ -41,86 +39,85 @@ private:
     const core::CpuidTable& table_;
 };
 
-std::unique_ptr<vmcs_cache::VmcsTarget> make_vmcs_cache(const MachineConfig& c, arch::LineMemory& memory,
-                                                        sc_core::sc_time period) {
-    switch (c.vmcs_cache) {
-        case VmcsCacheKind::Rtl:
-            return std::make_unique<vmcs_cache::VmcsModule<rtl::RtlVmcsCache>>("vmcs_cache", c.profile.vmcs_cache, memory,
-                                                                               period);
-        case VmcsCacheKind::Lockstep:
-            return std::make_unique<vmcs_cache::VmcsModule<rtl::LockstepVmcsCache>>("vmcs_cache", c.profile.vmcs_cache,
-                                                                                    memory, period);
-        case VmcsCacheKind::Tlm: break;
-    }
-    return std::make_unique<vmcs_cache::VmcsModule<vmcs_cache::VmcsCache>>("vmcs_cache", c.profile.vmcs_cache, memory,
-                                                                           period);
+std::vector<core::Core*> cores_of(const std::vector<std::unique_ptr<Processor>>& processors) {
+    std::vector<core::Core*> cores;
+    for (const auto& p : processors) cores.push_back(&p->core);
+    return cores;
 }
 
-/// The machine's parts in the order of their making; each takes references to earlier ones. A module itself, as the
-/// owner of the initiators' sockets.
+/// The machine's parts in the order of their making; each takes references to earlier ones.
 class Machine : public sc_core::sc_module {
 public:
     Machine(const sc_core::sc_module_name& name, const MachineConfig& config)
         : sc_module(name),
           config_(config),
-          cpuid_table_(offered_cpuid(config.profile, config.l0)),
           period_(period_of(config.profile.cpu.frequency_mhz)),
           image_base_(config.l0 == L0Mode::Unit ? kL1Base : HostPhysical{0}),
           ram_(image_base_.raw + config.memory_bytes),
-          caches_(config.profile.caches),
-          mmu_(config.profile.mmu, ram_, caches_),
           serial_([this](char c) { put(c); }, devices::Serial::kCom1,
                   [this](bool high) { if (platform_) platform_->set_irq(kCom1Irq, high); }),
           debug_exit_([this](int status) {
               result_.debug_exit = static_cast<u32>(status) >> 1;
-              core_.request_stop(core::StopReason::DebugExit);
+              stop(core::StopReason::DebugExit);
           }),
-          shutdown_port_([this] { core_.request_stop(core::StopReason::PowerOff); }),
-          fw_cfg_(config.memory_bytes, 1),
-          core_({mmu_, ram_, caches_, io_, config.profile.core, cpuid_table_, config.profile.capabilities, ledger_},
-                config.timing),
-          memory_("memory", ram_, caches_, period_),
-          lines_("lines", period_),
-          vmcs_target_(make_vmcs_cache(config, lines_, period_)),
-          vmcs_port_("vmcs_port", period_),
-          vmx_({core_.state, vmcs_port_, ram_, mmu_, config.profile.capabilities, config.profile.vmx, ledger_}),
-          cpuid_(cpuid_table_),
-          core_module_("core", core_, config.max_cycles == 0 ? ~u64{0} : config.max_cycles, period_) {
+          shutdown_port_([this] { stop(core::StopReason::PowerOff); }),
+          fw_cfg_(config.memory_bytes, static_cast<u16>(config.cpus)),
+          processors_(make_processors()),
+          turns_(cores_of(processors_), config.profile.cpu.slice, [this](unsigned cpu) { platform_->follow(cpu); }),
+          cpuid_(boot().cpuid),
+          core_module_("core", turns_, config.max_cycles == 0 ? ~u64{0} : config.max_cycles, period_) {
         io_.attach(serial_.first(), serial_.last(), serial_);
         io_.attach(devices::DebugExit::kFirst, devices::DebugExit::kLast, debug_exit_);
         io_.attach(devices::FwCfg::kSelector, devices::FwCfg::kData, fw_cfg_);
         io_.attach(devices::ShutdownPort::kPort, devices::ShutdownPort::kPort, shutdown_port_);
         if (config.l0 == L0Mode::None) attach_platform();
-        lines_.socket.bind(memory_.socket);
-        vmcs_port_.socket.bind(vmcs_target_->socket);
-        core_.attach(vmx_);
+        if (config.progress) {
+            SC_HAS_PROCESS(Machine);
+            SC_METHOD(report_progress);
+        }
         if (config.l0 == L0Mode::Unit) {
             unit_ = std::make_unique<nested::Unit>(nested::UnitDependencies{
-                core_.state, vmx_, ram_, mmu_, config.profile.capabilities, io_, cpuid_, ledger_, config.profile.nested,
-                config.policy, image_base_, config.memory_bytes});
-            unit_module_ = std::make_unique<nested::UnitModule>("nested_unit", *unit_, core_.state.cycles, period_);
+                boot().core.state, boot().vmx, ram_, boot().mmu, config.profile.capabilities, io_, cpuid_, boot().ledger,
+                config.profile.nested, config.policy, image_base_, config.memory_bytes});
+            unit_module_ =
+                std::make_unique<nested::UnitModule>("nested_unit", *unit_, boot().core.state.cycles, period_);
             agent_ = std::make_unique<nested::TlmRootAgent>("agent", *unit_);
             agent_->socket.bind(unit_module_->exits);
         }
     }
 
+    /// Time passes in slices of the core's; between them the run's watcher is told.
+    void report_progress() {
+        u64 instructions = 0;
+        for (const auto& p : processors_) instructions += p->core.instructions();
+        config_.progress({instructions, turns_.cycles()});
+        next_trigger(1, sc_core::SC_MS);
+    }
+
     /// The PC around the bare machine. Under the nested unit, L0 has no interrupts to give yet.
     void attach_platform() {
+        std::vector<const u64*> cycles;
+        for (const auto& p : processors_) cycles.push_back(&p->core.state.cycles);
         platform_ = std::make_unique<devices::Platform>(
-            core_.state.cycles,
+            cycles,
             devices::Platform::Settings{.cycle_hz = config_.profile.cpu.frequency_mhz * 1'000'000,
                                         .bus_hz = config_.profile.cpu.bus_mhz * 1'000'000,
                                         .ram_bytes = config_.memory_bytes,
                                         .local_apic = true,
                                         .apic = {.x2apic = config_.profile.cpu.x2apic != 0,
                                                  .tsc_deadline = config_.profile.cpu.tsc_deadline != 0},
-                                        .reset = [this] { core_.request_stop(core::StopReason::Reset); },
-                                        .power_off = [this] { core_.request_stop(core::StopReason::PowerOff); }});
+                                        .reset = [this] { stop(core::StopReason::Reset); },
+                                        .power_off = [this] { stop(core::StopReason::PowerOff); },
+                                        .attention = [this](unsigned cpu) { turns_.attention(cpu); }});
         platform_->attach_to(io_);
-        platform_->attach_to(mmio_);
-        if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = 1});
-        core_.attach(*platform_);
-        core_.attach(mmio_);
+        for (unsigned i = 0; i < processors_.size(); ++i) {
+            Processor& p = *processors_[i];
+            platform_->attach_to(p.mmio, i);
+            p.core.attach(platform_->processor(i));
+            p.core.attach(p.mmio);
+        }
+        if (config_.memory_bytes >= kAcpiEnd + 0x1000) write_bios_data(ram_, image_base_);
+        if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = config_.cpus});
     }
 
     RunResult run() {
@@ -131,6 +128,18 @@ public:
     }
 
 private:
+    std::vector<std::unique_ptr<Processor>> make_processors() {
+        std::vector<std::unique_ptr<Processor>> all;
+        for (unsigned i = 0; i < config_.cpus; ++i)
+            all.push_back(std::make_unique<Processor>(("cpu" + std::to_string(i)).c_str(), i, config_, ram_, io_, period_,
+                                                      all.empty() ? nullptr : all.front().get()));
+        return all;
+    }
+    Processor& boot() { return *processors_.front(); }
+
+    /// The run ends behind the instruction that is being executed.
+    void stop(core::StopReason why) { turns_.running().request_stop(why); }
+
     vmx::CpuState load_image() {
         std::vector<LoadModule> modules;
         for (const auto& m : config_.modules) modules.push_back({m.path, m.command_line});
@@ -141,14 +150,15 @@ private:
     /// Sockets are bound, no process has run yet.
     void start_of_simulation() override {
         if (!unit_) {
-            core_.state = at_entry_;
-            core_.context_changed();
+            boot().core.state = at_entry_;
+            boot().core.context_changed();
+            for (std::size_t i = 1; i < processors_.size(); ++i) processors_[i]->wait_for_start_up(at_entry_);
             return;
         }
         const auto inject = unit_->start(at_entry_);
-        core_.attach(agent_.get());
-        core_.context_changed();
-        if (inject) core_.deliver(*inject);
+        boot().core.attach(agent_.get());
+        boot().core.context_changed();
+        if (inject) boot().core.deliver(*inject);
     }
 
     void put(char c) {
@@ -156,49 +166,66 @@ private:
         if (config_.console) config_.console(c);
     }
 
+    static void add_missing(std::vector<core::Missing>& all, const core::Missing& one) {
+        const auto mnemonic = [](const std::string& text) { return text.substr(0, text.find(' ')); };
+        for (core::Missing& m : all)
+            if (mnemonic(m.text) == mnemonic(one.text)) {
+                m.times += one.times;
+                return;
+            }
+        all.push_back(one);
+    }
+
     void collect() {
-        ledger_.settle(core_.state.cycles);
-        result_.cycles = core_.state.cycles;
-        result_.instructions = core_.instructions();
+        result_.cycles = turns_.cycles();
         result_.stop = core_module_.stopped_by();
-        result_.state = core_.describe();
-        result_.bucket_names = ledger_.names();
-        result_.bucket_totals = ledger_.totals();
-        result_.episodes = ledger_.episodes();
-        result_.vmcs_cache = vmcs_port_.stats();
-        result_.mmu = mmu_.stats();
-        result_.caches = caches_.stats();
+        for (const auto& p : processors_) {
+            p->ledger.settle(p->core.state.cycles);
+            result_.cpus.push_back({p->core.state.cycles, p->core.instructions()});
+            result_.instructions += p->core.instructions();
+            for (const core::Missing& m : p->core.missing()) add_missing(result_.missing, m);
+            result_.branches += p->core.branches();
+            result_.mispredicts += p->core.mispredicts();
+            add_ledger(result_, p->ledger);
+            add_counters(result_.vmcs_cache, p->vmcs_cache_stats());
+            add_counters(result_.mmu, p->mmu.stats());
+            add_counters(result_.caches, p->caches.stats());
+            result_.lockstep_operations += p->lockstep_operations();
+        }
+        result_.state = describe();
         if (unit_) {
             result_.unit = unit_->stats();
             result_.stop_detail = unit_->stop_reason();
         }
-        if (auto* pair = dynamic_cast<vmcs_cache::VmcsModule<rtl::LockstepVmcsCache>*>(vmcs_target_.get()))
-            result_.lockstep_operations = pair->held().operations();
+    }
+
+    /// All of the processor that ran last, and one line of each other one.
+    std::string describe() {
+        if (processors_.size() == 1) return boot().core.describe();
+        std::string text;
+        for (unsigned i = 0; i < processors_.size(); ++i) {
+            const core::Core& core = processors_[i]->core;
+            const std::string state = core.describe();
+            text += "processor " + std::to_string(i) + "\n";
+            text += &core == &turns_.running() ? state : state.substr(0, state.find('\n') + 1);
+        }
+        return text;
     }
 
     const MachineConfig& config_;
     RunResult result_;
     vmx::CpuState at_entry_;
-    core::CpuidTable cpuid_table_;
     sc_core::sc_time period_;
     HostPhysical image_base_;
     memory::PhysicalMemory ram_;
-    memory::CacheHierarchy caches_;
-    mmu::Mmu mmu_;
-    vmx::Ledger ledger_;
     devices::IoBus io_;
     devices::Serial serial_;
     devices::DebugExit debug_exit_;
     devices::ShutdownPort shutdown_port_;
     devices::FwCfg fw_cfg_;
-    devices::MmioBus mmio_;
     std::unique_ptr<devices::Platform> platform_;  ///< on the bare machine
-    core::Core core_;
-    memory::MemoryModule memory_;
-    memory::TlmLineMemory lines_;
-    std::unique_ptr<vmcs_cache::VmcsTarget> vmcs_target_;
-    vmcs_cache::TlmVmcsPort vmcs_port_;
-    vmx::Vmx vmx_;
+    std::vector<std::unique_ptr<Processor>> processors_;
+    core::Turns turns_;
     CpuidOfProfile cpuid_;
     core::CoreModule core_module_;
     std::unique_ptr<nested::Unit> unit_;

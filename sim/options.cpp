@@ -16,7 +16,7 @@ namespace {
 
 /// Options as words, before their meaning is checked.
 struct Words {
-    std::string append, memory, l0, policy, profile, vmcs_cache = "tlm", timing = "interval", max_cycles;
+    std::string append, memory, cpus, l0, policy, profile, vmcs_cache = "tlm", timing = "interval", max_cycles;
 };
 
 [[noreturn]] void fail(std::string_view option, std::string_view value, std::string_view expected) {
@@ -26,6 +26,7 @@ struct Words {
 void add_machine_options(CLI::App& app, Options& o, Words& w) {
     app.add_option("--append", w.append, "the image's command line")->type_name("TEXT");
     app.add_option("--memory", w.memory, "memory that the image sees, 4M to 16G")->type_name("SIZE");
+    app.add_option("--cpus", w.cpus, "processors of the bare machine, 1 to 8")->type_name("N");
     app.add_option("--l0", w.l0,
                    "who is beneath the image: none (it is on the bare machine), or unit (the nested unit)")
         ->type_name("none|unit");
@@ -76,6 +77,11 @@ void interpret(const CLI::App& sub, const Words& w, Options& o) {
         o.memory_bytes = parse_size(w.memory);
         if (!o.memory_bytes || *o.memory_bytes < kMinMemory || *o.memory_bytes > kMaxMemory)
             fail("--memory", w.memory, "a size from 4M to 16G");
+    }
+    if (said("--cpus")) {
+        const auto n = parse_number(w.cpus);
+        if (!n || *n == 0 || *n > kMaxCpus) fail("--cpus", w.cpus, fmt::format("a number from 1 to {}", kMaxCpus));
+        o.cpus = static_cast<unsigned>(*n);
     }
     if (said("--l0")) o.l0 = word_of("--l0", w.l0, {L0Mode::None, L0Mode::Unit});
     if (said("--policy")) {
@@ -131,7 +137,7 @@ Parsed parse_options(int argc, const char* const* argv) {
         ->required()
         ->type_name("IMAGE");
     add_machine_options(*boot, o, boot_words);
-    boot->add_option("--initrd", o.modules, "load a file as a multiboot module, or as the kernel's initramfs; may be repeated")
+    boot->add_option("--initrd", o.modules, "load a file as a multiboot module ('FILE ARGS' with its command line), or as the kernel's initramfs; may be repeated")
         ->type_name("FILE")
         ->expected(1)
         ->take_all();

@@ -21,6 +21,7 @@ struct Options {
     std::optional<std::string> append;
     std::vector<std::string> modules;  ///< --initrd
     std::optional<u64> memory_bytes;
+    unsigned cpus = 1;
     std::optional<L0Mode> l0;
     std::optional<std::string> policy, profile;
     VmcsCacheKind vmcs_cache = VmcsCacheKind::Tlm;

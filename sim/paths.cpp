@@ -68,12 +68,14 @@ std::vector<fs::path> reference_files() {
     return {};
 }
 
-fs::path find_image(const std::string& name) {
+fs::path find_image(const std::string& name, const std::string& fetch) {
     if (is_file(name)) return name;
     if (name.find('/') == std::string::npos)
-        for (const auto* folder : {"guests", "sim/guests", "."})
+        for (const auto* folder : {"guests", "linux", "sim/guests", "."})
             for (const auto* extension : {"", ".elf"})
                 if (const fs::path file = program_folder() / folder / (name + extension); is_file(file)) return file;
+    if (!fetch.empty())
+        throw InputError(fmt::format("{}: it is not in {} yet, expected after `{}`", name, program_folder().string(), fetch));
     throw InputError(fmt::format("{}: no such image, expected a file or a guest in {}", name,
                                  (program_folder() / "guests").string()));
 }

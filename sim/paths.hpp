@@ -21,7 +21,8 @@ std::vector<std::string> definitions(std::string_view folder);
 /// Files of traces/hardware, sorted.
 std::vector<std::filesystem::path> reference_files();
 
-/// A guest image: the path of a file, or the name of one of the project's own, which are built beside the program.
-std::filesystem::path find_image(const std::string& name);
+/// A guest image: the path of a file, or the name of one of the project's own, which are built beside the program, or of a
+/// kernel that was fetched there. Where there is none: InputError; `fetch`: the command that would bring it.
+std::filesystem::path find_image(const std::string& name, const std::string& fetch = "");
 
 }  // namespace vmxsim::sim

@@ -24,7 +24,9 @@ namespace vmxsim::sim {
 struct CpuParams {
     u64 frequency_mhz = 1000;        ///< of the core's clock and the TSC
     u64 bus_mhz = 100;               ///< what the local APIC's timer divides (SDM 11.5.4)
+    u64 slice = 2000;                ///< cycles that one of several processors runs ahead of the others
     u64 x2apic = 0, tsc_deadline = 0;  ///< flags: what the local APIC can do; CPUID says so where there is one
+    u64 microcode = 0;               ///< revision of the microcode update that firmware has loaded; 0: none
     u64 physical_address_bits = 40;  ///< MAXPHYADDR (SDM 4.1.4); also in the MMU, the capabilities and CPUID
 };
 std::span<const arch::Param<CpuParams>> cpu_params();

@@ -28,7 +28,8 @@ Report make_report(const MachineConfig& config, const RunResult& result, const S
     Report r{config, result,
              "",     "",
              image,  parse_measurements(result.console),
-             {},     exit_status(result, scenario == nullptr)};
+             {},     exit_status(result, scenario == nullptr),
+             scenario != nullptr && scenario->guest_measures};
     if (scenario == nullptr) return r;
     r.scenario = scenario->name;
     r.title = scenario->title;
@@ -48,7 +49,7 @@ int exit_status(const RunResult& result, bool boot) {
         if (!boot && *result.debug_exit == 0) return 0;
         return static_cast<int>((*result.debug_exit << 1 | 1) & 0xff);  // a process's status has eight bits
     }
-    return result.stop == core::StopReason::PowerOff && boot ? 0 : 3;
+    return result.stop == core::StopReason::PowerOff ? 0 : 3;
 }
 
 std::string ending(const RunResult& result) {

@@ -32,6 +32,9 @@ struct Report {
     std::vector<Measurement> measured;
     std::vector<Comparison> comparisons;
     int exit_status = 0;
+    bool guest_measures = false;  ///< the image is L0 itself: its guest, L1, printed the measurements
+    /// "own" was measured in L1 and "guest" in L2.
+    bool nested() const { return guest_measures || config.l0 == L0Mode::Unit; }
 };
 
 /// Throws InputError where the scenario names a reference that does not exist.

@@ -32,6 +32,8 @@ std::string heading(const Report& r) {
                        name_of(c.vmcs_cache), c.profile.vmcs_cache.contexts);
     out += c.l0 == L0Mode::Unit
                ? fmt::format("  L0 is the nested unit, policy {}: the image is L1, its guest L2\n", c.policy)
+           : r.guest_measures
+               ? std::string("  the image, on the bare machine, is L0; its guest L1 measured, whose guest is L2\n")
                : std::string("  no L0: the image is on the bare machine, its guest is L1\n");
     for (const auto& s : c.profile.settings) out += fmt::format("  set {}\n", s);
     if (c.timing == core::TimingLevel::None) out += "  --timing none: cycles mean nothing in this run\n";
@@ -41,7 +43,7 @@ std::string heading(const Report& r) {
 /// kind | one level | nested | nested/one level | published (source) | ratio
 std::string measurement_table(const Report& r) {
     if (r.measured.empty()) return "";
-    const bool nested = r.config.l0 == L0Mode::Unit;
+    const bool nested = r.nested();
     std::string out =
         fmt::format("\n{:<16}{:>12}{:>12}{:>12}   {:<28}{:>7}\n", "Cycles of one", nested ? "one level" : "bare metal",
                     nested ? "nested" : "one level", nested ? "nested/one" : "one/bare", "published", "ratio");
@@ -189,7 +191,8 @@ std::string human_report(const Report& r) {
     std::string out = heading(r);
     out += measurement_table(r);
     const std::string nested = exit_table(r, "guest", "cpuid", true);
-    if (r.measured.empty())
+    // Where L0 is software, an exit of L2 is several of its guest's: they are not the steps of one.
+    if (r.measured.empty() || r.guest_measures)
         out += exits_table(r);
     else
         out += nested + exit_table(r, "own", "cpuid", false);

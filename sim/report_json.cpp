@@ -21,6 +21,12 @@ Json buckets_of(const std::vector<std::string>& names, const std::vector<u64>& c
     return j;
 }
 
+Json cpus_of(const RunResult& r) {
+    Json all = Json::array();
+    for (const CpuResult& c : r.cpus) all.push_back({{"cycles", c.cycles}, {"instructions", c.instructions}});
+    return all;
+}
+
 Json episodes_of(const RunResult& r) {
     Json all = Json::array();
     for (const auto& [key, e] : r.episodes) {
@@ -119,6 +125,7 @@ Json statistics(const Report& report) {
     j["settings"] = settings_of(c.profile);
     j["cycles"] = r.cycles;
     j["instructions"] = r.instructions;
+    j["cpus"] = cpus_of(r);
     j["ending"] = ending(r);
     j["exit_status"] = report.exit_status;
     j["buckets"] = buckets_of(r.bucket_names, r.bucket_totals);
@@ -154,6 +161,10 @@ Json statistics(const Report& report) {
     j["caches"] = {{"l1d_accesses", k.l1d_accesses}, {"l1d_misses", k.l1d_misses},   {"l1i_accesses", k.l1i_accesses},
                    {"l1i_misses", k.l1i_misses},     {"l2_accesses", k.l2_accesses}, {"l2_misses", k.l2_misses},
                    {"llc_accesses", k.llc_accesses}, {"llc_misses", k.llc_misses}};
+    j["branches"] = {{"predicted", r.branches}, {"mispredicted", r.mispredicts}};
+    j["missing_instructions"] = Json::array();
+    for (const core::Missing& one : r.missing)
+        j["missing_instructions"].push_back({{"text", one.text}, {"rip", one.rip}, {"times", one.times}});
     j["unit"] = unit_of(r.unit);
     j["console"] = Json::array();
     for (const auto& line : lines_of(r.console)) j["console"].push_back(ascii(line));

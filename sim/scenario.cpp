@@ -74,7 +74,8 @@ bool is_policy(std::string_view word) {
 Scenario load_scenario(const std::filesystem::path& file) {
     const Reader in(file);
     const auto& root = in.root();
-    in.only(root, "", {"title", "image", "append", "profile", "l0", "policy", "memory", "references"});
+    in.only(root, "", {"title", "image", "append", "profile", "l0", "policy", "memory", "initrd", "console",
+                      "fetch", "guest_measures", "references"});
     Scenario s;
     s.name = file.stem().string();
     s.title = in.filled_text(in.need(root, "", "title", "a sentence"), "title");
@@ -90,6 +91,10 @@ Scenario load_scenario(const std::filesystem::path& file) {
             in.fail(*node, fmt::format("'memory' is '{}'", text), "a size from 4M to 16G");
         s.memory_bytes = *bytes;
     }
+    s.initrd = in.texts(root, "initrd");
+    if (const auto* node = root.get("guest_measures")) s.guest_measures = in.boolean(*node, "guest_measures");
+    if (const auto* node = root.get("console")) s.console = in.boolean(*node, "console");
+    if (const auto* node = root.get("fetch")) s.fetch = in.filled_text(*node, "fetch");
     for (const auto* table : in.tables(root, "references")) s.references.push_back(read_reference(in, *table));
     return s;
 }

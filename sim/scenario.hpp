@@ -30,6 +30,10 @@ struct Scenario {
     L0Mode l0 = L0Mode::None;
     std::string policy = "kvm-2011";
     u64 memory_bytes = u64{64} << 20;
+    std::vector<std::string> initrd;  ///< multiboot modules, or the parts of a kernel's initramfs
+    bool guest_measures = false;      ///< what is printed comes from a guest of the image: the image is L0, the guest L1
+    bool console = false;             ///< what the image prints is shown
+    std::string fetch;                ///< the command that brings the image, where it is none of ours
     std::vector<ReferenceUse> references;
 };
 

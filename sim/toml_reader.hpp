@@ -64,6 +64,23 @@ public:
         return s;
     }
 
+    /// An array of strings that say something; empty where the key is absent.
+    std::vector<std::string> texts(const toml::table& in, std::string_view key) const {
+        std::vector<std::string> result;
+        const toml::node* node = in.get(key);
+        if (node == nullptr) return result;
+        const auto* array = node->as_array();
+        if (array == nullptr) fail(*node, fmt::format("'{}' is {}", key, type_name(*node)), "an array of strings");
+        for (const auto& element : *array) result.push_back(filled_text(element, key));
+        return result;
+    }
+
+    bool boolean(const toml::node& node, std::string_view name) const {
+        const auto* b = node.as_boolean();
+        if (b == nullptr) fail(node, fmt::format("'{}' is {}", name, type_name(node)), "true or false");
+        return b->get();
+    }
+
     u64 number(const toml::node& node, std::string_view name, u64 min, u64 max) const {
         const auto* n = node.as_integer();
         const std::string range = fmt::format("an integer from {} to {}", min, max);

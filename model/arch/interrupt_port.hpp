@@ -10,8 +10,10 @@ struct InterruptLines {
     bool interrupt = false;     ///< INTR: a level, true while acknowledge() has a vector of enough priority
     bool nmi = false;           ///< an edge, kept until the processor takes it
     bool init = false;          ///< the same
+    bool sipi = false;          ///< a start-up IPI, until the processor looks at it: who does not wait for one drops it
+    u8 sipi_vector = 0;
     u64 deadline = ~u64{0};     ///< cycle from which on advance() is to be called; ~0: none
-    bool any() const { return interrupt || nmi || init; }
+    bool any() const { return interrupt || nmi || init || sipi; }
 };
 
 class InterruptPort {
@@ -21,6 +23,7 @@ public:
     const InterruptLines& lines() const { return lines_; }
     void nmi_taken() { lines_.nmi = false; }
     void init_taken() { lines_.init = false; }
+    void sipi_taken() { lines_.sipi = false; }
 
     /// The interrupt-acknowledge cycle: the vector with the highest priority, which is in service from here on.
     virtual u8 acknowledge() = 0;

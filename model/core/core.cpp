@@ -24,8 +24,10 @@ namespace {
 
 Core::Core(const Dependencies& d, TimingLevel timing)
     : mmu_(d.mmu), ram_(d.ram), caches_(d.caches), io_(d.io), params_(d.params), cpuid_(d.cpuid),
-      capabilities_(d.capabilities), ledger_(d.ledger), timing_(timing), engine_(std::make_unique<Engine>(*this)) {
+      capabilities_(d.capabilities), ledger_(d.ledger), timing_(timing), index_(d.index),
+      engine_(std::make_unique<Engine>(*this)) {
     fpu.offered = fpu_offers(d.cpuid);
+    fpu.extended = xsave_places(d.cpuid);
 }
 
 Core::~Core() = default;
@@ -33,6 +35,14 @@ Core::~Core() = default;
 StopReason Core::run(u64 until) { return engine_->run(until); }
 
 u64 Core::instructions() const { return engine_->instructions(); }
+u64 Core::branches() const { return engine_->branches(); }
+u64 Core::mispredicts() const { return engine_->mispredicts(); }
+
+std::vector<Missing> Core::missing() const {
+    std::vector<Missing> all;
+    for (const auto& [mnemonic, m] : engine_->unimplemented()) all.push_back(m);
+    return all;
+}
 
 std::string Core::describe() const {
     static constexpr const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
@@ -49,8 +59,8 @@ std::string Core::describe() const {
                s.seg[i].limit, s.seg[i].ar.raw, i % 2 ? "\n" : "  ");
     append(text, "gdt %lx limit %x  idt %lx limit %x  activity %u  blocking %x\n", s.gdtr.base, s.gdtr.limit,
            s.idtr.base, s.idtr.limit, static_cast<unsigned>(s.activity), s.blocking);
-    for (const auto& [mnemonic, times] : engine_->unimplemented())
-        append(text, "without implementation, raised #UD: %s (%lu times)\n", ZydisMnemonicGetString(mnemonic), times);
+    for (const Missing& m : missing())
+        append(text, "without implementation, raised #UD: %s at rip %lx (%lu times)\n", m.text.c_str(), m.rip, m.times);
     return text;
 }
 

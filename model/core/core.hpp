@@ -2,10 +2,12 @@
 // The VT-x core: architectural state, the execution engine, exceptions and system instructions. No SystemC here; the
 // SC_MODULE around it is core_module.hpp.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "model/arch/interrupt_port.hpp"
 #include "model/arch/param.hpp"
@@ -23,6 +25,13 @@
 
 namespace vmxsim::core {
 
+/// An instruction that decodes and that nobody here carries out: it raised #UD.
+struct Missing {
+    std::string text;  ///< of the first one met, as Zydis prints it
+    u64 rip = 0;       ///< where that was
+    u64 times = 0;
+};
+
 class Core;
 struct Insn;     // core/insn.hpp: a decoded instruction for the slow path
 class Engine;    // core/engine/engine.hpp
@@ -35,6 +44,8 @@ struct CoreParams {
     u64 cpuid = 100, rdtsc = 24, rdmsr = 60, wrmsr = 60, mov_cr = 20, io = 200, hlt_wake = 0, lock = 20, far_transfer = 60;
     u64 string_element = 1;     ///< each element of a string instruction
     u64 serialize = 10;         ///< IRET, segment loads and others that drain the pipeline
+    u64 mispredict = 15;        ///< a branch that the predictor had wrong
+    u64 branch_counters = 12, branch_history = 12, branch_targets = 9, branch_returns = 4;  ///< log2; history in bits
 };
 std::span<const arch::Param<CoreParams>> core_params();
 
@@ -57,6 +68,7 @@ struct SystemState {
     std::array<u64, 16> mtrr_variable{};  ///< IA32_MTRR_PHYSBASE0, PHYSMASK0, ... (200H to 20FH)
     std::array<u64, 11> mtrr_fixed{};     ///< 250H, 258H, 259H, 268H to 26FH
     u64 mtrr_default = 0;
+    u64 update_signature = 0;             ///< IA32_BIOS_SIGN_ID
     u64 random = 0;                       ///< RDRAND, RDSEED: numbers drawn; the sequence is fixed
     LastBranches last_branches{};
     u64 halted_cycles = 0;                ///< cycles in HLT, MWAIT or shutdown
@@ -93,6 +105,7 @@ public:
         const CpuidTable& cpuid;
         const arch::Capabilities& capabilities;
         vmx::Ledger& ledger;
+        unsigned index = 0;  ///< of the processor, below PhysicalMemory::kWatchers; 0 is the boot processor
     };
     Core(const Dependencies& dependencies, TimingLevel timing);
     ~Core();
@@ -125,8 +138,29 @@ public:
     void request_stop(StopReason reason) { stop_ = reason; }
     StopReason stop_reason() const { return stop_; }
     u64 instructions() const;
+    u64 branches() const;     ///< conditional and indirect ones, of timing level Interval
+    u64 mispredicts() const;
+
+    // turns.cpp: several processors, of which one runs at a time
+    /// A processor that waits until the others have reached cycle `horizon` has its turn.
+    void begin_turn(u64 horizon);
+    /// From which cycle on this processor has something to do: ~0 where it waits for another one.
+    u64 next_cycle() const;
+    /// It executes nothing, and nothing that waits would change that.
+    bool asleep() const;
+    /// Nothing happens to a processor that is asleep, or was, before `cycle`: the time until then passes.
+    void sleep_until(u64 cycle) { state.cycles = std::max(state.cycles, cycle); }
+    /// For instructions that read the clock all processors share: the others have reached the cycle `cost` from here, so
+    /// that no one sees the clock go backwards. False: not yet, the instruction is to end in Outcome::Yield.
+    bool others_have_come(u64 cost) {
+        if (state.cycles + cost <= horizon_ && wanted_ == 0) [[likely]] return true;
+        return wait_for_others(cost);
+    }
+
     /// A few lines on the machine's state, for the end of a run that went wrong.
     std::string describe() const;
+    /// By mnemonic: instructions without implementation that were met.
+    std::vector<Missing> missing() const;
 
     // ---- For the parts of the core (engine/, system/, events): not for users of the core.
     vmx::Vmx& vmx() { return *vmx_; }
@@ -137,10 +171,12 @@ public:
     const devices::MmioBus& mmio() const { return *mmio_; }
     mmu::Mmu& mmu() { return mmu_; }
     memory::PhysicalMemory& ram() { return ram_; }
+    const memory::PhysicalMemory& ram() const { return ram_; }
     memory::CacheHierarchy& caches() { return caches_; }
     devices::IoBus& io() { return io_; }
     const CoreParams& params() const { return params_; }
     const CpuidTable& cpuid() const { return cpuid_; }
+    unsigned index() const { return index_; }
     const arch::Capabilities& capabilities() const { return capabilities_; }
     vmx::Ledger& ledger() { return ledger_; }
     TimingLevel timing() const { return timing_; }
@@ -192,6 +228,7 @@ private:
     bool deliver_or_exit(vmx::Event event, bool injected);
     /// The agent's turn after a VM exit, for as long as what it injects ends in VM exits.
     void serve_exits(bool exit_due);
+    bool wait_for_others(u64 cost);
     friend class Engine;
     mmu::Mmu& mmu_;
     memory::PhysicalMemory& ram_;
@@ -202,6 +239,11 @@ private:
     const arch::Capabilities& capabilities_;
     vmx::Ledger& ledger_;
     TimingLevel timing_;
+    const unsigned index_;
+    u64 horizon_ = ~u64{0};        ///< no other processor is behind this cycle
+    u64 yielded_at_ = 0;           ///< the cycle at which the turn was given up to let the others come; 0: it was not
+    u64 wanted_ = 0;               ///< the same of the turn before: the first instruction of this one ends there
+    u64 before_turn_ = 0;          ///< instructions before the turn
     vmx::Vmx* vmx_ = nullptr;
     vmx::RootAgent* agent_ = nullptr;
     arch::InterruptPort* interrupts_ = nullptr;

@@ -16,6 +16,7 @@ struct CpuidLeaf {
 /// Leaves in any order. A basic leaf beyond the highest answers as the highest basic leaf (SDM 2A, CPUID).
 struct CpuidTable {
     std::vector<CpuidLeaf> leaves;
+    u32 microcode = 0;  ///< revision of the update that firmware has loaded, which leaf 1 leaves in an MSR; 0: none
     CpuidLeaf find(u32 leaf, u32 subleaf) const;
     u32 max_basic() const;
     u32 max_extended() const;

@@ -59,6 +59,11 @@ bool has_length(const Event& e) {
 /// Registers that an exception sets once it is known not to cause a VM exit (SDM 28.1, 30.1).
 void record(vmx::CpuState& state, const Event& e) {
     if (e.type == EventType::HardwareException && e.vector == vector::PF) state.cr2 = e.cr2;
+    // A #DB takes traps with it that MOV SS held back, without telling of them: processors deliver one #DB, DR6.BS clear,
+    // for MOV SS and INT1 or a general-detect fault. Other events leave them pending for their handler's first boundary.
+    if (e.vector == vector::DB &&
+        (e.type == EventType::HardwareException || e.type == EventType::PrivilegedSoftwareException))
+        state.pending_debug = 0;
     if (e.vector == vector::DB && e.type == EventType::HardwareException) {
         state.dr6 = (state.dr6 & ~u64{0xf}) | (e.dr6 & 0xe00f);
         state.dr7 &= ~u64{1u << 13};  // GD, so that the handler may use the registers (SDM 18.2.4)
@@ -113,7 +118,7 @@ bool Core::deliver_or_exit(Event event, bool injected) {
         }
         if (!injected) record(state, event);
         const u64 from = state.rip;
-        spend(params_.far_transfer);
+        spend(injected && vmx_ ? vmx_->injection_cost() : params_.far_transfer);
         const Outcome outcome = deliver_through_idt(*this, event, injected);
         if (outcome == Outcome::VmExit) {
             if (exit_.reason == ExitReason::APIC_ACCESS)  // "linear access during event delivery" (SDM table 30-6)

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// State of the x87 FPU, MMX and SSE: what FXSAVE saves (SDM 10.5). Plain data.
+// State of the x87 FPU, MMX, SSE and AVX: what the XSAVE feature set manages (SDM 1, 13.1). Plain data.
 #pragma once
 #include <array>
 #include <cstring>
 
 #include "model/arch/types.hpp"
+#include "model/arch/xsave.hpp"
 
 namespace vmxsim::core {
 
@@ -44,6 +45,9 @@ struct FpuState {
     u32 mxcsr = 0x1f80;
     std::array<Extended, 8> st{};     ///< in stack order: ST(0) first
     std::array<Vector, 16> xmm{};
+    std::array<Vector, 16> ymm_high{};  ///< bits 255:128 of the YMM registers
+
+    std::array<arch::xsave::Place, 2> extended{};  ///< AVX, PKRU: where XSAVE puts them, by CPUID
 
     u32 offered = 0;                  ///< instruction sets of the CPU, by CPUID (fpu.hpp)
 

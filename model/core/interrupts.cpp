@@ -22,7 +22,27 @@ bool interrupts_exit(const Core& core) {
     return non_root(core) && core.vmx().controls().has(PinControl::ExternalInterruptExiting);
 }
 
+bool init_deliverable(const Core& core) {
+    const CpuState& s = core.state;
+    if (!core.lines().init) return false;
+    if (non_root(core)) return s.activity != ActivityState::WaitForSipi;  // blocked there (SDM 28.2)
+    return !s.vmx.on;                                                     // and in VMX root operation (SDM 26.5)
+}
+
+/// A start-up IPI with vector VV: the first instruction is at physical address 000VV000H (SDM 9.4.3).
+void start_up(Core& core, u8 vector) {
+    CpuState& s = core.state;
+    s.seg[CS].selector = static_cast<u16>(vector << 8);
+    s.seg[CS].base = u64{vector} << 12;
+    s.rip = 0;
+    s.activity = ActivityState::Active;
+    core.context_changed();
+}
+
+}  // namespace
+
 void init_state(Core& core) {
+    constexpr u64 kBootProcessor = 1u << 8;
     CpuState& s = core.state;
     for (u64& r : s.r) r = 0;
     s.r[RDX] = core.cpuid().find(1, 0).eax;
@@ -38,13 +58,11 @@ void init_state(Core& core) {
     s.dr = {};
     s.dr6 = 0xffff0ff0;
     s.dr7 = 0x400;
-    s.activity = ActivityState::Active;
+    s.activity = s.apic_base & kBootProcessor ? ActivityState::Active : ActivityState::WaitForSipi;
     s.blocking = 0;
     s.pending_debug = 0;
     core.context_changed();
 }
-
-}  // namespace
 
 bool nmi_deliverable(const Core& core) {
     const CpuState& s = core.state;
@@ -74,15 +92,13 @@ bool next_interrupt(Core& core, Event& event) {
     return true;
 }
 
-bool mwait_ends(Core& core) {
-    SystemState& system = core.system;
+bool mwait_ends(const Core& core) {
+    const SystemState& system = core.system;
     if (system.mwait_masked && core.lines().interrupt) return true;
     if (!system.monitor_armed) return true;
     std::array<u8, 64> now{};
     core.ram().read_block(system.monitored, now);
-    if (now == system.monitored_bytes) return false;
-    system.monitor_armed = false;
-    return true;
+    return now != system.monitored_bytes;
 }
 
 bool can_wake(const Core& core) {
@@ -95,19 +111,40 @@ bool can_wake(const Core& core) {
     return core.interrupts()->may_raise_nmi();
 }
 
-bool take_init(Core& core) {
-    if (!core.lines().init || core.state.activity == ActivityState::WaitForSipi) return false;
-    if (non_root(core)) {
+bool wakes_now(const Core& core) {
+    const CpuState& s = core.state;
+    if (s.activity == ActivityState::Mwait && mwait_ends(core)) return true;
+    if (!core.lines().any()) return false;
+    if (init_deliverable(core) || core.lines().sipi || nmi_deliverable(core)) return true;
+    const bool waits = s.activity == ActivityState::Hlt || s.activity == ActivityState::Mwait;
+    return core.lines().interrupt && waits && !(s.blocking & kShadows) &&
+           (interrupts_exit(core) || (s.rflags & rflags::IF));
+}
+
+Taken take_init_or_sipi(Core& core) {
+    if (init_deliverable(core)) {
         core.interrupts()->init_taken();
-        core.exit_info() = {};
-        core.exit_info().reason = ExitReason::INIT_SIGNAL;
-        return true;
+        if (non_root(core)) {
+            core.exit_info() = {};
+            core.exit_info().reason = ExitReason::INIT_SIGNAL;
+            return Taken::Exits;
+        }
+        init_state(core);
+        core.interrupts()->initialised();
+        return Taken::Yes;
     }
-    if (core.state.vmx.on) return false;  // blocked in VMX root operation (SDM 26.5)
-    core.interrupts()->init_taken();
-    init_state(core);
-    core.interrupts()->initialised();
-    return false;
+    if (!core.lines().sipi) return Taken::Nothing;
+    const u8 vector = core.lines().sipi_vector;
+    core.interrupts()->sipi_taken();
+    if (core.state.activity != ActivityState::WaitForSipi) return Taken::Nothing;
+    if (non_root(core)) {
+        core.exit_info() = {};
+        core.exit_info().reason = ExitReason::SIPI_SIGNAL;
+        core.exit_info().qualification = vector;  // SDM table 30-1 ff: bits 7:0
+        return Taken::Exits;
+    }
+    start_up(core, vector);
+    return Taken::Yes;
 }
 
 }  // namespace vmxsim::core

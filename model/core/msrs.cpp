@@ -3,6 +3,7 @@
 #include "model/arch/msrs.hpp"
 
 #include "model/core/engine/engine.hpp"
+#include "model/core/fpu.hpp"
 #include "model/core/system/handlers.hpp"
 
 namespace vmxsim::core {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr u32 kPlatformId = 0x17, kBiosUpdateTrigger = 0x79;
 constexpr u32 kMtrrVariable = 0x200, kMtrrFixed64 = 0x250, kMtrrFixed16 = 0x258, kMtrrFixed4 = 0x268;
+constexpr u32 kXss = 0xda0;  ///< IA32_XSS: no supervisor state, so that nothing but zero is allowed (SDM 1, 13.3)
 constexpr u64 kMtrrCapabilities = 0x508;  ///< 8 variable ranges, fixed ranges, write combining (SDM 12.11.1)
 
 /// Registers that hold an address: writes must be canonical.
@@ -183,8 +185,8 @@ bool read_msr(Core& core, u32 index, u64& value) {
             value = state.tsc_adjust;
             return true;
         case msr::BIOS_SIGN_ID:
-            value = 0;
-            return true;  // no microcode update is loaded
+            value = core.system.update_signature;
+            return true;
         case msr::MTRRCAP:
             value = kMtrrCapabilities;
             return has_mtrrs(core);
@@ -218,6 +220,9 @@ bool read_msr(Core& core, u32 index, u64& value) {
         case msr::TSC_AUX:
             value = state.tsc_aux;
             return true;
+        case kXss:
+            value = 0;
+            return core.fpu.offered & offers::XSAVES;
         default:
             return false;
     }
@@ -226,6 +231,8 @@ bool read_msr(Core& core, u32 index, u64& value) {
 bool write_msr(Core& core, u32 index, u64 value) {
     CpuState& state = core.state;
     if (core.interrupts() && belongs_to_apic(index)) {
+        // Address bits beyond MAXPHYADDR are reserved (SDM figure 11-5).
+        if (index == msr::APIC_BASE && value >> core.capabilities().physical_address_bits) return false;
         if (!core.interrupts()->write_msr(index, value)) return false;
         if (index == msr::APIC_BASE) {
             state.apic_base = value;
@@ -272,7 +279,9 @@ bool write_msr(Core& core, u32 index, u64 value) {
             state.feature_control = value;
             return true;
         case kBiosUpdateTrigger:
+            return true;  // no update that is offered is one for this CPU
         case msr::BIOS_SIGN_ID:
+            core.system.update_signature = value;
             return true;
         case kMcgStatus: {
             constexpr u64 kDefined = 7;  // RIPV, EIPV, MCIP (SDM 17.3.1.2)
@@ -305,6 +314,8 @@ bool write_msr(Core& core, u32 index, u64 value) {
             if (value >> 32) return false;
             state.tsc_aux = value;
             return true;
+        case kXss:
+            return core.fpu.offered & offers::XSAVES && value == 0;
         default:
             return false;
     }

@@ -11,6 +11,7 @@ enum class Outcome : u8 {
     Fault,   ///< Core::fault() holds the exception; RIP names the faulting instruction, nothing else changed
     VmExit,  ///< Core::exit_info() holds the VM exit to take; RIP names the instruction
     Repeat,  ///< a REP iteration is done, more follow: RIP names the same instruction
+    Yield,   ///< another processor is to run first: RIP names the instruction, nothing has changed (Core::others_have_come)
     Stop,    ///< Core::stop_reason() says why the machine ends
 };
 

@@ -26,6 +26,11 @@ std::span<const arch::Param<CoreParams>> core_params() {
          "far JMP, CALL and RET, SYSCALL, SYSENTER and their returns, delivery of an event through the IDT"},
         {"core.string_element", &P::string_element, "cycles", 0, kMost, "one element of a string instruction"},
         {"core.serialize", &P::serialize, "cycles", 0, kMost, "IRET, segment loads and others that drain the pipeline"},
+        {"core.mispredict", &P::mispredict, "cycles", 0, kMost, "a branch that went otherwise than predicted"},
+        {"core.branch_counters", &P::branch_counters, "log2", 0, 14, "two-bit counters of conditional branches (gshare)"},
+        {"core.branch_history", &P::branch_history, "bits", 0, 14, "outcomes that choose among the counters"},
+        {"core.branch_targets", &P::branch_targets, "log2", 0, 9, "targets kept of indirect jumps and calls"},
+        {"core.branch_returns", &P::branch_returns, "log2", 0, 5, "entries of the return stack"},
     };
     return rows;
 }

@@ -121,7 +121,10 @@ void drop_privileged_segments(Core& core, u8 cpl) {
     for (const Seg seg : {ES, DS, FS, GS}) {
         Segment& s = core.state.seg[seg];
         const bool conforming_code = (s.ar.type() & 12) == 12;
-        if (!s.ar.unusable() && !conforming_code && s.ar.dpl() < cpl) s = null_segment(0, 0);
+        if (s.ar.unusable() || conforming_code || s.ar.dpl() >= cpl) continue;
+        // "SegmentSelector := 0 (* Segment selector invalid *)" (SDM 2A, IRET; 2B, RET): the base stays, and 64-bit code
+        // goes on to use that of FS and GS.
+        s = {0, {1u << 16}, s.limit, s.base};
     }
 }
 

@@ -12,7 +12,8 @@ class AcpiPm : public PortDevice {
 public:
     static constexpr u16 kEvent = 0x600, kControl = 0x604, kTimer = 0x608, kLast = 0x60b;
     static constexpr u64 kHz = 3579545;
-    static constexpr u8 kSleepTypeS5 = 5;  ///< SLP_TYP of soft-off, as the DSDT's _S5 says
+    /// SLP_TYP of soft-off, as the DSDT's _S5 says. QEMU's: test images write 2000H to port 604H without reading tables.
+    static constexpr u8 kSleepTypeS5 = 0;
     AcpiPm(const Timers& timers, std::function<void()> power_off)
         : timers_(timers), clock_(timers.clock(kHz)), power_off_(std::move(power_off)) {}
 

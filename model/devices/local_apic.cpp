@@ -16,7 +16,7 @@ enum : u32 {
 constexpr u32 kVersionValue = 0x00050014;  ///< integrated APIC, six LVT entries, no EOI-broadcast suppression
 constexpr u32 kSendIllegalVector = 1u << 5, kReceivedIllegalVector = 1u << 6, kIllegalRegister = 1u << 7;
 constexpr u32 kMsrBase = 0x1b, kMsrDeadline = 0x6e0, kMsrFirst = 0x800, kMsrLast = 0x8ff;
-constexpr u64 kBsp = 1u << 8, kX2 = 1u << 10, kEnable = 1u << 11;
+constexpr u64 kBsp = 1u << 8, kX2 = 1u << 10, kEnable = 1u << 11, kDefaultPage = 0xfee00000;
 constexpr u32 kLvtWritable[] = {0x710ff, 0x117ff, 0x117ff, 0x1b7ff, 0x1b7ff, 0x110ff};  ///< timer: mode 18:17, mask
 
 int highest(const std::array<u32, 8>& bits) {
@@ -31,22 +31,24 @@ bool get(const std::array<u32, 8>& bits, unsigned n) { return bits[n >> 5] >> (n
 
 }  // namespace
 
-LocalApic::LocalApic(Timers& timers, u64 bus_hz, Features features, Wires wires)
+LocalApic::LocalApic(unsigned id, Timers& timers, u64 bus_hz, Features features, Wires wires)
     : timers_(timers), bus_(timers.clock(bus_hz)), features_(features), wires_(std::move(wires)),
-      timer_(timers.add([this](u64 cycle) { timer_fired(cycle); })) {
+      timer_(timers.add([this](u64 cycle) { timer_fired(cycle); })), initial_id_(id),
+      base_(kDefaultPage | kEnable | (id == 0 ? kBsp : 0)), id_(id) {
     reset();
 }
 
 void LocalApic::reset() {
     tpr_ = 0;
     svr_ = 0xff;
-    ldr_ = 0;
+    ldr_ = x2apic() ? x2apic_ldr() : 0;  // INIT leaves the mode and the ID (SDM 11.12.5.1)
     dfr_ = ~u32{0};
     esr_ = errors_ = 0;
     icr_ = 0;
     irr_ = isr_ = tmr_ = {};
     lvt_.fill(kMasked);
     initial_ = divide_ = 0;
+    spent_ = false;
     deadline_ = 0;
     timers_.cancel(timer_);
 }
@@ -111,7 +113,8 @@ void LocalApic::error(u32 bit) {
 
 bool LocalApic::accepts(const InterruptMessage& m) const {
     if (!enabled()) return false;
-    if (m.destination == (x2apic() ? ~u32{0} : 0xffu)) return true;
+    // All ones are everyone: 8 bits of them, but where an x2APIC could mean the processor of ID 255 (SDM 11.12.9).
+    if (m.destination == ~u32{0} || (m.destination == 0xff && !(m.wide && x2apic()))) return true;
     if (!m.logical) return m.destination == id_;
     if (x2apic()) return m.destination >> 16 == ldr_ >> 16 && (m.destination & ldr_ & 0xffff);
     const u32 mine = ldr_ >> 24;
@@ -125,6 +128,7 @@ void LocalApic::deliver(const InterruptMessage& m) {
         case DeliveryMode::LowestPriority: return accept_vector(m.vector, m.level);
         case DeliveryMode::Nmi: return wires_.nmi();
         case DeliveryMode::Init: return wires_.init();
+        case DeliveryMode::StartUp: return wires_.sipi(m.vector);
         default: return;
     }
 }
@@ -155,13 +159,12 @@ void LocalApic::send(u64 command) {
     const bool assert_level = low >> 14 & 1;
     if (mode == DeliveryMode::Init && !assert_level && (low >> 15 & 1)) return;  // INIT level de-assert: no effect
     InterruptMessage m{mode, static_cast<u8>(low), false, (low >> 11 & 1) != 0,
-                       x2apic() ? static_cast<u32>(command >> 32) : static_cast<u32>(command >> 56)};
+                       x2apic() ? static_cast<u32>(command >> 32) : static_cast<u32>(command >> 56), x2apic()};
     const bool has_vector = mode == DeliveryMode::Fixed || mode == DeliveryMode::LowestPriority;
     if (has_vector && m.vector < 16) return error(kSendIllegalVector);
-    enum : u32 { kNamed, kSelf, kAll, kOthers };
-    const u32 shorthand = low >> 18 & 3;
-    if (shorthand == kOthers || (shorthand == kNamed && !accepts(m))) return;  // no other processor
-    deliver(m);
+    const auto shorthand = static_cast<Shorthand>(low >> 18 & 3);
+    if (shorthand == Shorthand::Self) deliver(m);
+    else wires_.send(m, shorthand);
 }
 
 void LocalApic::write_lvt(Lvt entry, u32 value) {
@@ -169,6 +172,7 @@ void LocalApic::write_lvt(Lvt entry, u32 value) {
     if (entry == kTimer && !features_.tsc_deadline) value &= ~(1u << 18);
     if (!software_enabled()) value |= kMasked;
     const u32 old = lvt_[entry];
+    if (entry == kTimer && timer_mode() == kOneShot && current_count() == 0) spent_ = true;
     lvt_[entry] = value;
     if (entry == kTimer && ((old ^ value) >> 17 & 3)) {
         // A change to or from TSC-deadline mode disarms the timer (SDM 11.5.4.1).
@@ -277,10 +281,11 @@ bool LocalApic::write_base(u64 value) {
     base_ = value;
     if (was_enabled && !enable) {
         reset();
-        id_ = 0;
+        id_ = initial_id_;
     }
     if (!was_x2 && x2) {
-        ldr_ = (id_ >> 4) << 16 | 1u << (id_ & 15);
+        id_ = initial_id_;  // what software wrote into the 8-bit register is of the other mode
+        ldr_ = x2apic_ldr();
         icr_ &= 0xffffffff;
     }
     wires_.moved();

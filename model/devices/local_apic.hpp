@@ -18,10 +18,13 @@ struct InterruptMessage {
     bool level = false;    ///< level-triggered: its EOI is told to the I/O APIC
     bool logical = false;
     u32 destination = 0;
+    bool wide = false;     ///< from an x2APIC: a destination of 32 bits
 };
 
-/// One processor: a message to others finds no one. Not modelled: SMIs, SIPI (nothing waits for one), CMCI, suppression of
-/// EOI broadcasts, focus-processor checking.
+/// Whom a message goes to (ICR[19:18], SDM 11.6.1).
+enum class Shorthand : u8 { None, Self, All, Others };
+
+/// Not modelled: SMIs, CMCI, suppression of EOI broadcasts, focus-processor checking.
 class LocalApic : public MmioDevice {
 public:
     struct Features {
@@ -30,11 +33,13 @@ public:
     struct Wires {
         std::function<void()> changed;       ///< pending() may have changed
         std::function<void()> nmi, init;
+        std::function<void(u8)> sipi;        ///< with its vector
+        std::function<void(const InterruptMessage&, Shorthand)> send;  ///< to the local APICs, this one perhaps included
         std::function<void(u8)> eoi;         ///< of a level-triggered vector
         std::function<void()> moved;         ///< the page is elsewhere, or gone
     };
-    /// `bus_hz`: what the timer divides.
-    LocalApic(Timers& timers, u64 bus_hz, Features features, Wires wires);
+    /// `id`: the initial APIC ID; processor 0 is the boot processor. `bus_hz`: what the timer divides.
+    LocalApic(unsigned id, Timers& timers, u64 bus_hz, Features features, Wires wires);
 
     /// As PC firmware leaves the boot processor's: enabled, LINT0 passes on the PIC's interrupts, LINT1 is NMI.
     void set_up_by_firmware();
@@ -45,6 +50,9 @@ public:
     HostPhysical page() const { return {base_ & ~u64{0xfff}}; }
 
     bool accepts(const InterruptMessage& m) const;
+    /// The rest of lowest-priority arbitration: who takes part, and with which priority (SDM 11.6.2.4).
+    bool arbitrates() const { return enabled() && software_enabled(); }
+    u8 processor_priority() const;
     void deliver(const InterruptMessage& m);
     /// LINT0, the PIC's output: what matters while its entry passes interrupts on (ExtINT), and edges in other modes.
     void lint0(bool high);
@@ -79,8 +87,8 @@ private:
     void error(u32 bit);
     void accept_vector(u8 vector, bool level);
     void end_of_interrupt();
-    u8 processor_priority() const;
     void write_lvt(Lvt entry, u32 value);
+    u32 x2apic_ldr() const { return (initial_id_ >> 4) << 16 | 1u << (initial_id_ & 15); }  ///< SDM 11.12.10.2
     bool software_enabled() const { return svr_ >> 8 & 1; }
 
     // local_apic_timer.cpp
@@ -98,8 +106,9 @@ private:
     Features features_;
     Wires wires_;
     Timers::Id timer_;
-    u64 base_ = 0xfee00900;  ///< IA32_APIC_BASE: boot processor, enabled
-    u32 id_ = 0;
+    const u32 initial_id_;
+    u64 base_;               ///< IA32_APIC_BASE
+    u32 id_;
     u8 tpr_ = 0;
     u32 svr_ = 0xff, ldr_ = 0, dfr_ = ~u32{0};
     u32 esr_ = 0, errors_ = 0;
@@ -109,6 +118,7 @@ private:
     bool lint0_ = false;
     u32 initial_ = 0, divide_ = 0;
     u64 started_ = 0;        ///< bus tick at which the running count began
+    bool spent_ = false;     ///< a one-shot count has ended: periodic mode, chosen since, does not start it again
     u64 deadline_ = 0;       ///< IA32_TSC_DEADLINE; 0: not armed
     u64 adjust_ = 0;         ///< TSC - cycles
 };

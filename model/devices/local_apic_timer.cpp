@@ -13,12 +13,13 @@ u64 LocalApic::divider() const {
 void LocalApic::start_timer() {
     if (timer_mode() == kDeadline) return;
     started_ = bus_.ticks(timers_.now());
+    spent_ = false;
     if (initial_ == 0) timers_.cancel(timer_);
     else timers_.arm(timer_, bus_.cycle_of(started_ + initial_ * divider()));
 }
 
 u32 LocalApic::current_count() const {
-    if (initial_ == 0 || timer_mode() == kDeadline) return 0;
+    if (initial_ == 0 || spent_ || timer_mode() == kDeadline) return 0;
     const u64 passed = (bus_.ticks(timers_.now()) - started_) / divider();
     if (passed < initial_) return initial_ - static_cast<u32>(passed);
     return timer_mode() == kPeriodic ? initial_ - static_cast<u32>(passed % initial_) : 0;

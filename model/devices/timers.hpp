@@ -30,9 +30,16 @@ public:
     static constexpr u64 kNever = ~u64{0};
 
     /// `cycles`: the processor's count, read whenever the time is needed. `next`: where the next event's cycle is kept,
-    /// kNever without one.
-    Timers(const u64& cycles, u64 cycle_hz, u64& next) : cycles_(cycles), cycle_hz_(cycle_hz), next_(next) {}
-    u64 now() const { return cycles_; }
+    /// kNever without one; `moved` is called after it was set.
+    Timers(const u64& cycles, u64 cycle_hz, u64& next, std::function<void()> moved = {})
+        : cycles_(&cycles), cycle_hz_(cycle_hz), next_(next), moved_(std::move(moved)) {}
+    u64 now() const { return std::max(*cycles_, floor_); }
+    /// Another processor runs from here on: its count is the time. What was told of time does not go back, though one
+    /// that is behind has its turn.
+    void follow(const u64& cycles) {
+        floor_ = now();
+        cycles_ = &cycles;
+    }
     u64 cycle_hz() const { return cycle_hz_; }
     Clock clock(u64 hz) const { return {hz, cycle_hz_}; }
 
@@ -69,11 +76,14 @@ private:
     void find_next() {
         next_ = kNever;
         for (const Timer& t : timers_) next_ = std::min(next_, t.deadline);
+        if (moved_) moved_();
     }
-    const u64& cycles_;
+    const u64* cycles_;
+    u64 floor_ = 0;  ///< what others than the running processor have reached
     u64 cycle_hz_;
     std::vector<Timer> timers_;
     u64& next_;
+    std::function<void()> moved_;
 };
 
 /// A wire that a device drives high or low.

@@ -46,12 +46,12 @@ u64 sets_of(const CacheParams& params, const arch::Param<CacheParams>& size, con
 
 std::span<const arch::Param<CacheParams>> cache_params() { return kRows; }
 
-CacheHierarchy::CacheHierarchy(const CacheParams& params)
+CacheHierarchy::CacheHierarchy(const CacheParams& params, const CacheHierarchy* package)
     : params_(params),
       l1d_(std::make_unique<Level>(sets_of(params, kRows[0], kRows[1]), params.l1d_ways)),
       l1i_(std::make_unique<Level>(sets_of(params, kRows[2], kRows[3]), params.l1i_ways)),
       l2_(std::make_unique<Level>(sets_of(params, kRows[4], kRows[5]), params.l2_ways)),
-      llc_(std::make_unique<Level>(sets_of(params, kRows[6], kRows[7]), params.llc_ways)) {
+      llc_(package ? package->llc_ : std::make_shared<Level>(sets_of(params, kRows[6], kRows[7]), params.llc_ways)) {
     for (std::size_t i = 9; i < std::size(kRows); ++i)
         if (params.*kRows[i].member < params.*kRows[i - 1].member)
             throw std::invalid_argument(std::string(kRows[i].key) + " = " + std::to_string(params.*kRows[i].member) +

@@ -39,13 +39,15 @@ struct CacheStats {
 /// True LRU in every cache, lines of 64 bytes, write-back, write-allocate, not inclusive. The L1D's most recently used way
 /// of a set is what a LineEntry stands for: each access that changes a set's order invalidates the entry of that set.
 ///
-/// Not modelled: write-backs (taken to hide behind fills, so there are no dirty bits), coherence between L1I and L1D,
-/// prefetchers, bandwidth, and overlap of misses.
+/// Not modelled: write-backs (taken to hide behind fills, so there are no dirty bits), coherence between L1I and L1D and
+/// between processors (a line stays in all the caches that have read it, whoever writes to it), prefetchers, bandwidth,
+/// and overlap of misses.
 class CacheHierarchy {
 public:
     /// Throws std::invalid_argument naming the parameter, where a size is no power-of-two number of sets of lines, or a
     /// farther level is quicker than a nearer one.
-    explicit CacheHierarchy(const CacheParams& params);
+    /// `package`: another processor's caches, of which it shares the last level. Both have the same parameters.
+    explicit CacheHierarchy(const CacheParams& params, const CacheHierarchy* package = nullptr);
     ~CacheHierarchy();
     CacheHierarchy(const CacheHierarchy&) = delete;
     CacheHierarchy& operator=(const CacheHierarchy&) = delete;
@@ -66,7 +68,8 @@ private:
     void drop_line_entry(u64 set);
     CacheParams params_;
     CacheStats stats_;
-    std::unique_ptr<Level> l1d_, l1i_, l2_, llc_;
+    std::unique_ptr<Level> l1d_, l1i_, l2_;
+    std::shared_ptr<Level> llc_;
     LineTlb* filter_ = nullptr;
 };
 

@@ -61,10 +61,21 @@ void PhysicalMemory::write_block(HostPhysical at, std::span<const u8> in) {
     std::memcpy(base_ + at.raw, in.data(), inside);
 }
 
+void PhysicalMemory::mark_code(HostPhysical page, unsigned slot) {
+    if (!contains(page)) return;
+    u8& marks = code_[page.raw >> 12];
+    if (marks == 0)
+        for (CodeWatcher* const w : watchers_)
+            if (w) w->code_marked();
+    marks |= static_cast<u8>(1u << slot);
+}
+
 void PhysicalMemory::tell(HostPhysical at, u64 bytes) {
     while (bytes) {
         const u64 part = std::min<u64>(bytes, 4096 - at.page_offset());
-        if (watcher_ && code_[at.raw >> 12]) watcher_->code_written(at, static_cast<unsigned>(part));
+        for (unsigned marked = code_[at.raw >> 12]; marked; marked &= marked - 1)
+            if (CodeWatcher* const w = watchers_[static_cast<unsigned>(std::countr_zero(marked))])
+                w->code_written(at, static_cast<unsigned>(part));
         at = at + part;
         bytes -= part;
     }

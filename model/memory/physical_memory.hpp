@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // RAM of the simulated machine: one sparse host mapping, so that what no one touches costs nothing.
 #pragma once
+#include <array>
 #include <bit>
 #include <cstring>
 #include <span>
@@ -15,6 +16,8 @@ public:
     virtual ~CodeWatcher() = default;
     /// `at` to `at + bytes - 1` was, or is about to be, overwritten. Lies within one page.
     virtual void code_written(HostPhysical at, unsigned bytes) = 0;
+    /// The first code of a page that had none was decoded, by anyone: stores to it must be seen from here on.
+    virtual void code_marked() {}
 };
 
 /// RAM from physical address 0 to size()-1. Reads outside give all ones, writes outside are dropped (an open bus);
@@ -58,11 +61,15 @@ public:
     void read_block(HostPhysical at, std::span<u8> out) const;
     void write_block(HostPhysical at, std::span<const u8> in);
 
-    /// Pages that hold decoded code: stores to them must go through write()/write_block(), which tell the watcher.
-    void set_watcher(CodeWatcher* watcher) { watcher_ = watcher; }
+    /// Pages that hold decoded code: stores to them must go through write()/write_block(), which tell the watchers that
+    /// have marked the page. One watcher for each processor.
+    static constexpr unsigned kWatchers = 8;
+    void set_watcher(CodeWatcher* watcher, unsigned slot = 0) { watchers_.at(slot) = watcher; }
     /// Only contained addresses can be marked; others are never code.
-    void mark_code(HostPhysical page) { if (contains(page)) code_[page.raw >> 12] = 1; }
-    void unmark_code(HostPhysical page) { if (contains(page)) code_[page.raw >> 12] = 0; }
+    void mark_code(HostPhysical page, unsigned slot = 0);
+    void unmark_code(HostPhysical page, unsigned slot = 0) {
+        if (contains(page)) code_[page.raw >> 12] &= static_cast<u8>(~(1u << slot));
+    }
     bool is_code(HostPhysical at) const { return contains(at) && code_[at.raw >> 12] != 0; }
 
 private:
@@ -72,8 +79,8 @@ private:
     void tell(HostPhysical at, u64 bytes);
     u8* base_ = nullptr;
     u64 size_ = 0;
-    u8* code_ = nullptr;  ///< one byte a page, sparse as well
-    CodeWatcher* watcher_ = nullptr;
+    u8* code_ = nullptr;  ///< one byte a page, sparse as well: a bit for each watcher that has code there
+    std::array<CodeWatcher*, kWatchers> watchers_{};
 };
 
 }  // namespace vmxsim::memory

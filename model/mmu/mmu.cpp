@@ -9,8 +9,11 @@ namespace vmxsim::mmu {
 
 struct Mmu::Impl {
     Impl(const MmuParams& p, memory::PhysicalMemory& ram_, memory::CacheHierarchy& caches_)
-        : params(checked(p)), ram(ram_), caches(caches_), regime(context, params) {
-        select_space();
+        : params(checked(p)), ram(ram_), caches(caches_), regime(context, params),
+          known{Known{{}, regime}, Known{{}, regime}, Known{{}, regime}, Known{{}, regime}} {
+        tag = tag_of(context);
+        space = spaces.ids(tag);
+        for (Known& k : known) k.tag = tag;
     }
 
     const MmuParams params;
@@ -18,6 +21,16 @@ struct Mmu::Impl {
     memory::CacheHierarchy& caches;
     PagingContext context{};
     Regime regime;
+    /// The contexts that the filter keeps apart: those used last.
+    struct Known {
+        PagingContext context{};
+        Regime regime;
+        SpaceTag tag{};
+        u64 used = 0;
+    };
+    std::array<Known, FilterControl::kContexts> known;
+    unsigned current = 0;
+    u64 uses = 0;
     FilterControl* filter = nullptr;
     MmuStats stats;
     Tlb dtlb{params.dtlb_entries, params.dtlb_ways};
@@ -27,20 +40,19 @@ struct Mmu::Impl {
     SpaceTag tag{};
     SpaceIds space{};
 
-    void select_space() {
+    static SpaceTag tag_of(const PagingContext& c) {
         constexpr u64 kPcide = 1u << 17, kLma = 1u << 10;
-        const bool pcids = (context.cr4 & kPcide) && (context.efer & kLma);
-        tag = {context.vpid.raw, static_cast<u16>(pcids ? context.cr3 & 0xfff : 0), context.ept ? context.eptp.root().raw : SpaceTag::kNoEpt};
-        space = spaces.ids(tag);
+        const bool pcids = (c.cr4 & kPcide) && (c.efer & kLma);
+        return {c.vpid.raw, static_cast<u16>(pcids ? c.cr3 & 0xfff : 0), c.ept ? c.eptp.root().raw : SpaceTag::kNoEpt};
     }
-
+    unsigned find_known(const PagingContext& wanted, bool& anew);
     Translation translate(GuestVirtual at, const Access& access, bool effects);
     Translation success(const Access& access, Rights rights, HostPhysical at) const;
     Translation walk(u64 linear, const Access& access, bool effects);
     void fill(Tlb& first, const TlbEntry& entry);
     void remove(SpaceIds ids, u64 linear);
     void count_failure(WalkStatus status);
-    void invalidated(bool current);
+    void invalidated();
 };
 
 Translation Mmu::Impl::success(const Access& access, Rights rights, HostPhysical at) const {
@@ -124,24 +136,43 @@ void Mmu::Impl::count_failure(WalkStatus status) {
 
 void Mmu::Impl::fill(Tlb& first, const TlbEntry& entry) {
     const TlbKey displaced = first.insert(entry, space);
-    if (filter && displaced.raw && space.has(displaced.space())) filter->drop_page(displaced.linear());
+    if (filter && displaced.raw) filter->drop_page(displaced.linear());
 }
 
 void Mmu::Impl::remove(SpaceIds ids, u64 linear) {
     const u64 page = TlbKey::page_of(linear);
     const auto tell = [&](TlbKey key) {
-        if (filter && space.has(key.space())) filter->drop_page(key.linear());
+        if (filter) filter->drop_page(key.linear());
     };
     dtlb.remove(ids, page, tell);
     itlb.remove(ids, page, tell);
     stlb.remove(ids, page, [](TlbKey) {});
 }
 
-/// After an invalidation by new ids: `current` if the current space may be among those that got them.
-void Mmu::Impl::invalidated(bool current) {
+/// After an invalidation by new ids: the filter may hold translations of any context.
+void Mmu::Impl::invalidated() {
     ++stats.flushes;
     space = spaces.ids(tag);
-    if (current && filter) filter->drop_all();
+    if (filter) filter->drop_all();
+}
+
+unsigned Mmu::Impl::find_known(const PagingContext& wanted, bool& anew) {
+    for (unsigned i = 0; i < known.size(); ++i)
+        if (known[i].context == wanted) return i;
+    // Bits such as CR0.TS translate nothing.
+    const Regime r(wanted, params);
+    const SpaceTag t = tag_of(wanted);
+    unsigned oldest = current == 0 ? 1 : 0;
+    for (unsigned i = 0; i < known.size(); ++i) {
+        if (known[i].regime == r && known[i].tag == t) {
+            known[i].context = wanted;
+            return i;
+        }
+        if (i != current && known[i].used < known[oldest].used) oldest = i;
+    }
+    anew = true;
+    known[oldest] = {wanted, r, t, 0};
+    return oldest;
 }
 
 Mmu::Mmu(const MmuParams& params, memory::PhysicalMemory& ram, memory::CacheHierarchy& caches)
@@ -149,18 +180,25 @@ Mmu::Mmu(const MmuParams& params, memory::PhysicalMemory& ram, memory::CacheHier
 
 Mmu::~Mmu() = default;
 
-void Mmu::set_filter(FilterControl* filter) { impl_->filter = filter; }
+void Mmu::set_filter(FilterControl* filter) {
+    impl_->filter = filter;
+    if (filter) filter->select(impl_->current, true);
+}
 
 void Mmu::set_context(const PagingContext& context) {
     if (context == impl_->context) return;
     Impl& m = *impl_;
+    bool anew = false;
+    const unsigned before = m.current;
+    m.current = m.find_known(context, anew);
+    Impl::Known& k = m.known[m.current];
+    k.used = ++m.uses;
     m.context = context;
-    const Regime before = m.regime;
-    const SpaceTag tag_before = m.tag;
-    m.regime = Regime(context, m.params);
-    m.select_space();
-    // Bits such as CR0.TS translate nothing.
-    if (m.filter && (m.regime != before || m.tag != tag_before)) m.filter->drop_all();
+    if (m.current == before) return;
+    m.regime = k.regime;
+    m.tag = k.tag;
+    m.space = m.spaces.ids(m.tag);
+    if (m.filter) m.filter->select(m.current, anew);
 }
 
 const PagingContext& Mmu::context() const { return impl_->context; }
@@ -209,22 +247,22 @@ void Mmu::invalidate_address(Vpid vpid, GuestVirtual at) {
 
 void Mmu::flush_vpid(Vpid vpid, bool keep_global) {
     impl_->spaces.invalidate_vpid(vpid.raw, keep_global);
-    impl_->invalidated(vpid.raw == impl_->tag.vpid);
+    impl_->invalidated();
 }
 
 void Mmu::flush_all_vpids() {
     impl_->spaces.invalidate_all_vpids();
-    impl_->invalidated(impl_->tag.vpid != 0);
+    impl_->invalidated();
 }
 
 void Mmu::flush_eptp(Eptp eptp) {
     impl_->spaces.invalidate_ept_root(eptp.root().raw);
-    impl_->invalidated(eptp.root().raw == impl_->tag.ept_root);
+    impl_->invalidated();
 }
 
 void Mmu::flush_everything() {
     impl_->spaces.invalidate_everything();
-    impl_->invalidated(true);
+    impl_->invalidated();
 }
 
 const MmuStats& Mmu::stats() const { return impl_->stats; }

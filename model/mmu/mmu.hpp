@@ -66,12 +66,16 @@ struct MmuStats {
     u64 flushes = 0;                                              ///< invalidation requests of any kind
 };
 
-/// Told when a cached translation leaves the first-level TLBs, so that whoever filters in front drops it too.
+/// Told when a cached translation leaves the first-level TLBs, so that whoever filters in front drops it too. A filter may
+/// keep the translations of several contexts apart, so that coming back to one (a VM exit, a system call) finds them.
 class FilterControl {
 public:
+    static constexpr unsigned kContexts = 4;
     virtual ~FilterControl() = default;
-    virtual void drop_page(GuestVirtual page) = 0;  ///< any translation of this page (of the current context)
-    virtual void drop_all() = 0;
+    virtual void drop_page(GuestVirtual page) = 0;  ///< any translation of this page, of whatever context
+    virtual void drop_all() = 0;                    ///< those of all contexts
+    /// From now on translations are of `context`, below kContexts. `anew`: what was kept under that number is void.
+    virtual void select(unsigned context, bool anew) = 0;
 };
 
 /// TLBs hold 4-KiB granules: a larger page takes one entry for each granule used, as where the sizes of guest and EPT
@@ -88,8 +92,8 @@ public:
     ~Mmu() override;
 
     void set_filter(FilterControl* filter);
-    /// Selects the address space. No translation is lost by it; INVVPID etc. and MOV CR rules are the caller's calls. A
-    /// context that translates otherwise than the present one drops all of the filter, whose content belongs to one context.
+    /// Selects the address space. No translation is lost by it; INVVPID etc. and MOV CR rules are the caller's calls. The
+    /// filter is told which of its contexts this is, where it translates otherwise than the present one.
     void set_context(const PagingContext& context);
     const PagingContext& context() const;
 

@@ -89,6 +89,7 @@ struct alignas(64) CpuState {
     u64 feature_control = 0;
     u64 sysenter_cs = 0, sysenter_esp = 0, sysenter_eip = 0;
     u64 star = 0, lstar = 0, cstar = 0, fmask = 0, kernel_gs_base = 0, tsc_aux = 0;
+    u32 pkru = 0;             ///< rights of the protection keys (SDM 4.6.2); read by RDPKRU alone
     u64 debugctl = 0, pat = 0x0007040600070406, perf_global_ctrl = 0;
     u64 misc_enable = 0x41881;  ///< fast strings, performance monitoring, no BTS, no PEBS, MONITOR (SDM volume 4)
 

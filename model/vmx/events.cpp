@@ -102,7 +102,8 @@ bool Vmx::pending_exit(ExitInfo& info) {
     if (mtf_ == Mtf::AfterInstruction) mtf_ = Mtf::Due;
     // Debug traps of the instruction before come next (28.2, table of priorities); the exits below wait behind them.
     constexpr u64 kTraps = 0x400f;  // BS, B3-B0
-    if ((cpu_.pending_debug & kTraps) && !(cpu_.blocking & blocking::MOV_SS) && cpu_.activity == ActivityState::Active)
+    if ((cpu_.pending_debug & kTraps) && !(cpu_.blocking & blocking::MOV_SS) &&
+        (cpu_.activity == ActivityState::Active || cpu_.activity == ActivityState::Hlt))
         return false;
     if (std::exchange(tpr_exit_due_, false)) return due(ExitReason::TPR_BELOW_THRESHOLD);
     if (cpu_.cycles >= timer_deadline_) return due(ExitReason::PREEMPTION_TIMER);

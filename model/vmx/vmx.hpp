@@ -29,7 +29,7 @@ struct VmxTiming {
     u64 entry_base = 0;      ///< VMLAUNCH/VMRESUME: checks and loading, beside the bulk reads
     u64 exit_base = 0;       ///< VM exit: saving and loading, beside the bulk transfers
     u64 msr_list_entry = 0;  ///< one entry of an MSR-load or MSR-store area
-    u64 event_delivery = 0;  ///< delivery of an event through the IDT
+    u64 event_delivery = 0;  ///< delivery of an injected event through the IDT
 };
 std::span<const arch::Param<VmxTiming>> vmx_timing_params();
 
@@ -223,6 +223,8 @@ public:
     /// #GP unless CR0 (CR4) may hold `value` in VMX operation (SDM 26.8, A.7, A.8; unrestricted guest exempts PE, PG).
     bool cr0_allowed(u64 value) const;
     bool cr4_allowed(u64 value) const;
+    /// Cycles of the delivery of an event that a VM entry injects.
+    u64 injection_cost() const { return timing_.event_delivery; }
     u64 guest_tsc() const;    ///< what RDTSC returns now, offset included
     /// CR8 under "use TPR shadow" (SDM 32.3): VTPR[7:4]; empty where the physical CR8 is meant.
     std::optional<u64> virtual_cr8() const;

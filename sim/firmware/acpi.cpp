@@ -6,9 +6,12 @@
 #include <vector>
 
 #include "model/devices/acpi_pm.hpp"
-#include "model/devices/chipset_ports.hpp"
 #include "model/devices/hpet.hpp"
+#include "model/devices/cmos.hpp"
 #include "model/devices/io_apic.hpp"
+#include "model/devices/pci_ports.hpp"
+#include "model/devices/serial.hpp"
+#include "sim/firmware/aml.hpp"
 
 namespace vmxsim::sim {
 namespace {
@@ -66,13 +69,18 @@ Table make_facs() {
     return t;
 }
 
-/// Soft-off alone: Name (_S5, Package () {5, 5, 0, 0}).
+/// What no bus tells of: the serial port, the clock, and the sleep type of soft-off.
 Table make_dsdt() {
-    Table t("DSDT", 2);
     constexpr u8 kType = devices::AcpiPm::kSleepTypeS5;
-    for (const u8 b : {u8{0x08}, u8{'_'}, u8{'S'}, u8{'5'}, u8{'_'}, u8{0x12}, u8{0x08}, u8{0x04}, u8{0x0a}, kType,
-                       u8{0x0a}, kType, u8{0}, u8{0}})
-        t.put(b, 1);
+    Aml serial, clock, parts, all;
+    serial.name_eisa_id("_HID", "PNP0501").name_integer("_UID", 1);
+    serial.name_buffer("_CRS", Resources{}.ports(devices::Serial::kCom1, 8).irq(4).finish());
+    clock.name_eisa_id("_HID", "PNP0B00");
+    clock.name_buffer("_CRS", Resources{}.ports(devices::Cmos::kIndex, 2).irq(8).finish());
+    parts.device("COM1", serial).device("RTC0", clock);
+    all.scope("_SB_", parts).name_package("_S5_", {kType, kType, 0, 0});
+    Table t("DSDT", 2);
+    for (const u8 b : all.bytes()) t.put(b, 1);
     t.finish();
     return t;
 }
@@ -88,7 +96,7 @@ Table make_fadt(u64 facs, u64 dsdt) {
     t.put(Pm::kEvent, 4).put(0, 4).put(Pm::kControl, 4).put(0, 8).put(Pm::kTimer, 4).put(0, 8);
     t.put(4, 1).put(2, 1).put(0, 1).put(4, 1).put(0, 4).put(kNoCState, 2).put(kNoCState, 2).pad(108);
     t.put(0x32, 1).put(kLegacyAnd8042, 2).put(0, 1).put(kWbinvd | kNoPowerButton | kNoSleepButton | kResetRegister, 4);
-    t.address(kIo, 8, devices::PciHost::kReset).put(kResetValue, 1).put(0, 3).put(facs, 8).put(dsdt, 8);
+    t.address(kIo, 8, devices::PciPorts::kReset).put(kResetValue, 1).put(0, 3).put(facs, 8).put(dsdt, 8);
     t.address(kIo, 32, Pm::kEvent).pad(172).address(kIo, 16, Pm::kControl).pad(208).address(kIo, 32, Pm::kTimer);
     t.pad(244).finish();
     return t;

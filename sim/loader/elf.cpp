@@ -87,6 +87,7 @@ ElfImage parse_elf(const FileReader& file, EntryAddress kind) {
         image.segments.push_back(s);
     }
     if (image.segments.empty()) file.fail("nothing to load", "a program header of type PT_LOAD");
+    if (!where && kind == EntryAddress::Ignored) where = 0;
     if (!where) file.fail("entry point " + hex(entry) + " lies in no segment", "an address in a PT_LOAD segment");
     image.entry = *where;
 

@@ -6,8 +6,8 @@
 namespace vmxsim::sim {
 
 /// What e_entry is: multiboot images are linked to run where their virtual addresses say, vmlinux names the physical
-/// address of its 64-bit entry.
-enum class EntryAddress : u8 { Virtual, Physical };
+/// address of its 64-bit entry. PVH kernels name their entry in a note, and e_entry may be anything.
+enum class EntryAddress : u8 { Virtual, Physical, Ignored };
 
 /// Segments are sorted by address, do not overlap, lie within the file and below 4 GiB; `entry` is physical.
 struct ElfImage {

@@ -4,6 +4,7 @@
 
 #include "sim/loader.hpp"
 #include "sim/loader/linux.hpp"
+#include "sim/loader/pvh.hpp"
 
 namespace vmxsim::sim {
 
@@ -33,7 +34,12 @@ vmx::CpuState load_image(const LoadRequest& request, memory::PhysicalMemory& mem
     std::vector<BootFile> modules;
     for (const LoadModule& m : request.modules) modules.push_back(read_boot_file(m.path, m.command_line));
     const BootFile image = read_boot_file(request.image_path, request.append);
-    if (image_kind(image.bytes) == ImageKind::Multiboot) return load_multiboot(memory, {base, bytes}, image, modules);
+    switch (image_kind(image.bytes)) {
+        case ImageKind::Multiboot: return load_multiboot(memory, {base, bytes}, image, modules);
+        case ImageKind::Pvh: return load_pvh(memory, {base, bytes}, image, modules);
+        case ImageKind::BzImage:
+        case ImageKind::Vmlinux: break;
+    }
     return load_linux(memory, {base, bytes}, image, modules);
 }
 

@@ -5,6 +5,7 @@
 
 #include "sim/loader/elf.hpp"
 #include "sim/loader/placement.hpp"
+#include "sim/loader/pvh.hpp"
 
 namespace vmxsim::sim {
 namespace {
@@ -144,6 +145,7 @@ ImageKind image_kind(std::span<const u8> bytes) {
     if (file.contains(setup::magic, 4) && file.u32_at(setup::magic, "") == setup::kHdrS &&
         file.get(setup::boot_flag, 2, "") == 0xaa55)
         return ImageKind::BzImage;
+    if (pvh_entry(bytes)) return ImageKind::Pvh;
     constexpr u64 kClass64 = 2, kX86_64 = 62;
     if (is_elf(file) && file.get(4, 1, "") == kClass64 && file.get(18, 2, "") == kX86_64) return ImageKind::Vmlinux;
     return ImageKind::Multiboot;
@@ -154,7 +156,8 @@ LinuxImage parse_linux(const std::string& name, std::span<const u8> bytes) {
     switch (image_kind(bytes)) {
         case ImageKind::BzImage: return parse_bzimage(file);
         case ImageKind::Vmlinux: return parse_vmlinux(file);
-        case ImageKind::Multiboot: break;
+        case ImageKind::Multiboot:
+        case ImageKind::Pvh: break;
     }
     file.fail("not a Linux kernel", "a bzImage or an ELF64 vmlinux");
 }

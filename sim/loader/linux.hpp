@@ -17,7 +17,7 @@ struct LinuxImage {
 };
 
 /// What the first bytes of a file say that it is. Everything else is taken for multiboot, whose errors then tell.
-enum class ImageKind : u8 { Multiboot, BzImage, Vmlinux };
+enum class ImageKind : u8 { Multiboot, BzImage, Vmlinux, Pvh };
 ImageKind image_kind(std::span<const u8> bytes);
 
 /// Parses a bzImage ("HdrS" at 0x202, protocol 2.12 or later with a 64-bit entry point) or an ELF64 vmlinux.

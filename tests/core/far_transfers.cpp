@@ -152,6 +152,19 @@ BOOST_AUTO_TEST_CASE(iretq_returns_to_level_3_with_its_stack_and_flags) {
     BOOST_TEST(m.core.state.seg[DS].ar.unusable());
 }
 
+BOOST_AUTO_TEST_CASE(a_return_outward_makes_privileged_segments_null_and_keeps_the_base_of_gs) {
+    Machine m;
+    m.long64();
+    m.core.state.seg[GS].base = kData;
+    push(m, 8, {kTarget, kCode64User, 2, kData + 0x80, kData3});
+    BOOST_TEST((m.run({0x48, 0xcf}) == Outcome::Jump));
+    for (const auto seg : {ES, DS, FS, GS}) {
+        BOOST_TEST(m.core.state.seg[seg].selector == 0u);
+        BOOST_TEST(m.core.state.seg[seg].ar.unusable());
+    }
+    BOOST_TEST(m.core.state.seg[GS].base == kData);
+}
+
 BOOST_AUTO_TEST_CASE(iretq_at_the_same_level_loads_the_stack_and_may_load_a_null_ss) {
     Machine m;
     m.long64();

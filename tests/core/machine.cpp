@@ -52,6 +52,7 @@ core::CpuidTable profile() {
          .ebx = 1u << 0 | 1u << 7 | 1u << 10 | 1u << 18 | 1u << 20,
          .ecx = 1u << 2 | 1u << 22},
         {.leaf = 0xd, .subleaf = 0, .any_subleaf = false, .eax = 7, .ebx = 0x340, .ecx = 0x340},
+        {.leaf = 0xd, .subleaf = 2, .any_subleaf = false, .eax = 0x100, .ebx = 0x240},
         {.leaf = 0x80000000, .eax = 0x80000001},
         {.leaf = 0x80000001, .edx = 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29},
     };

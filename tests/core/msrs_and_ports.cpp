@@ -35,6 +35,24 @@ void user_with_bitmap(Machine& m) {
 
 BOOST_AUTO_TEST_SUITE(msrs_and_ports)
 
+// SDM 10.11.7.1: CPUID with EAX 1 loads the signature, where there is one.
+BOOST_AUTO_TEST_CASE(cpuid_1_leaves_the_revision_of_a_loaded_microcode_update) {
+    for (const u32 revision : {0u, 0x3au}) {
+        Machine m;
+        m.long64();
+        m.cpuid.microcode = revision;
+        wrmsr(m, msr::BIOS_SIGN_ID, 0x1234);
+        m.r(RAX) = 0;
+        m.run({0x0f, 0xa2});
+        rdmsr(m, msr::BIOS_SIGN_ID);
+        BOOST_TEST(value(m) == 0x1234u);
+        m.r(RAX) = 1;
+        m.run({0x0f, 0xa2});
+        rdmsr(m, msr::BIOS_SIGN_ID);
+        BOOST_TEST(value(m) == (revision ? u64{revision} << 32 : 0x1234));
+    }
+}
+
 BOOST_AUTO_TEST_CASE(msrs_of_cpu_state_keep_what_is_written) {
     Machine m;
     m.long64();

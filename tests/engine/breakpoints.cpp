@@ -30,7 +30,7 @@ u64 armed(unsigned n, unsigned kind, unsigned length) {
 
 BOOST_AUTO_TEST_SUITE(breakpoints)
 
-BOOST_AUTO_TEST_CASE(an_instruction_breakpoint_is_a_fault_with_rf_pushed) {
+BOOST_AUTO_TEST_CASE(an_instruction_breakpoint_is_a_fault_that_leaves_rf_to_its_handler) {
     Debugged m;
     m.put(Machine::kCode, {0x90, 0xff, 0xc0, 0xff, 0xc0, 0xf4});  // nop; inc eax; inc eax; hlt
     m.s().dr[2] = Machine::kCode + 3;
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(an_instruction_breakpoint_is_a_fault_with_rf_pushed) {
     BOOST_TEST(m.in_handler());
     BOOST_TEST(m.s().r[vmx::RAX] == 1u);
     BOOST_TEST(m.pushed(0) == Machine::kCode + 3);
-    BOOST_TEST((m.pushed(2) & vmx::rflags::RF) != 0u);
+    BOOST_TEST((m.pushed(2) & vmx::rflags::RF) == 0u);
     BOOST_TEST((m.s().dr6 & 0xf) == 4u);
 }
 
@@ -112,6 +112,53 @@ BOOST_AUTO_TEST_CASE(an_io_breakpoint_needs_cr4_de) {
         m.run();
         BOOST_TEST(m.in_handler() == de);
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_single_stepped_hlt_traps_at_once) {
+    Debugged m;
+    m.put(Machine::kCode, {0x9d, 0xf4, 0x90, 0xf4});  // popf; hlt; nop; hlt
+    m.put(kHandler, {0xff, 0xc3, 0x83, 0xfb, 0x02, 0x74, 0x02, 0x48, 0xcf, 0xf4});  // inc ebx; cmp ebx, 2; je +2; iretq; hlt
+    m.s().r[vmx::RSP] -= 8;
+    m.write(m.s().r[vmx::RSP], vmx::rflags::TF | 2);
+    m.s().r[vmx::RBX] = 1;
+    m.run();
+    BOOST_TEST(m.s().rip == kHandler + 10);
+    BOOST_TEST(m.pushed(0) == Machine::kCode + 2, "behind HLT, which popf's own step does not trap");
+    BOOST_TEST((m.s().dr6 & 0xf00f) == 0x4000u);
+}
+
+BOOST_AUTO_TEST_CASE(mov_ss_and_int1_make_one_debug_exception) {
+    // mov ss, [rbx]; int1; hlt: a watchpoint on what MOV SS reads, and single steps.
+    for (const bool steps : {false, true}) {
+        Debugged m;
+        m.put(kHandler, {0xff, 0xc1, 0xf4});  // inc ecx; hlt
+        m.put(Machine::kCode, {0x8e, 0x13, 0xf1, 0xf4});
+        m.s().r[vmx::RBX] = Machine::kData;
+        m.write(Machine::kData, m.s().seg[vmx::SS].selector);
+        if (steps) m.s().rflags |= vmx::rflags::TF;
+        else m.s().dr[1] = Machine::kData, m.s().dr7 = armed(1, kReadWrite, 1);
+        m.run();
+        BOOST_TEST(m.s().rip == kHandler + 3);
+        BOOST_TEST(m.pushed(0) == Machine::kCode + 3);
+        BOOST_TEST(m.s().r[vmx::RCX] == 1u);
+        BOOST_TEST((m.s().dr6 & 0xf00f) == 0u, "INT1 tells nothing in DR6");
+    }
+}
+
+BOOST_AUTO_TEST_CASE(mov_ss_and_int3_trap_in_the_breakpoint_handler) {
+    Debugged m;
+    constexpr u64 kInt3 = 0x21000;
+    m.gate(3, kInt3);
+    m.put(kInt3, {0x90, 0xf4});
+    m.put(Machine::kCode, {0x8e, 0x13, 0xcc, 0xf4});
+    m.s().r[vmx::RBX] = Machine::kData;
+    m.write(Machine::kData, m.s().seg[vmx::SS].selector);
+    m.s().dr[1] = Machine::kData;
+    m.s().dr7 = armed(1, kReadWrite, 1);
+    m.run();
+    BOOST_TEST(m.in_handler());
+    BOOST_TEST(m.pushed(0) == kInt3);
+    BOOST_TEST((m.s().dr6 & 0xf) == 2u);
 }
 
 BOOST_AUTO_TEST_CASE(alignment_is_checked_at_level_3_with_am_and_ac) {

@@ -3,16 +3,11 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
-#include "bench.hpp"
-#include "model/core/fpu.hpp"
-#include "model/core/operand.hpp"
+#include "raises.hpp"
 
 namespace vmxsim::core {
 
 namespace {
-
-using Bytes = std::vector<u8>;
-constexpr u64 kHandler = 0x1800;
 
 const Bytes kAddps{0x0f, 0x58, 0xc1};                    // ADDPS XMM0, XMM1
 const Bytes kMovapsLoad{0x0f, 0x28, 0x03};               // MOVAPS XMM0, [RBX]
@@ -22,24 +17,6 @@ const Bytes kFadd{0xdc, 0xc1};                           // FADD ST(1), ST(0)
 const Bytes kFwait{0x9b};
 const Bytes kFnstsw{0xdf, 0xe0};
 const Bytes kFxsave{0x0f, 0xae, 0x03};
-
-struct Bench : FpuMachine {
-    Bench() {
-        put(kHandler, {0xf4});
-        for (const u8 v : {vector::UD, vector::NM, vector::GP, vector::MF, vector::XM}) {
-            gate(v, kHandler + v * 16u);
-            put(kHandler + v * 16u, {0xf4});
-        }
-        s().r[vmx::RBX] = kData;
-    }
-    /// The vector that the instruction raises, or none (-1).
-    int raises(const Bytes& code) {
-        s().r[vmx::RSP] = kStack;
-        execute(code);
-        const u64 at = s().rip - 1;
-        return at >= kHandler && at < kHandler + 0x200 ? static_cast<int>((at - kHandler) / 16) : -1;
-    }
-};
 
 }  // namespace
 

@@ -85,7 +85,9 @@ struct RecordingFilter : mmu::FilterControl {
     unsigned all = 0;
     void drop_page(GuestVirtual page) override { pages.push_back(page.raw); }
     void drop_all() override { ++all; }
-    void forget() { pages.clear(), all = 0; }
+    void select(unsigned context, bool anew) override { selected.emplace_back(context, anew); }
+    void forget() { pages.clear(), selected.clear(), all = 0; }
+    std::vector<std::pair<unsigned, bool>> selected;  ///< context, anew
 };
 
 }  // namespace vmxsim::test

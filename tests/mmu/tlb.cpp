@@ -236,6 +236,52 @@ BOOST_AUTO_TEST_CASE(replacement_is_in_order_of_arrival_whatever_is_used_meanwhi
     BOOST_TEST(m.mmu.stats().dtlb_misses == misses + 2);
 }
 
+BOOST_AUTO_TEST_CASE(the_filter_finds_a_context_again_until_others_have_taken_its_place) {
+    Machine m;
+    RecordingFilter filter;
+    std::vector<mmu::PagingContext> contexts;
+    for (unsigned i = 0; i <= mmu::FilterControl::kContexts; ++i) contexts.push_back(m.native(m.table()));
+    m.mmu.set_filter(&filter);
+    m.mmu.set_context(contexts[0]);
+    filter.forget();
+    m.mmu.set_context(contexts[0]);
+    PagingContext task_switched = contexts[0];
+    task_switched.cr0 |= 8;
+    m.mmu.set_context(task_switched);
+    BOOST_TEST(filter.selected.empty());  // the same translations
+    m.mmu.set_context(contexts[1]);
+    m.mmu.set_context(contexts[0]);
+    BOOST_REQUIRE(filter.selected.size() == 2u);
+    BOOST_TEST(filter.selected[0].second);
+    BOOST_TEST(!filter.selected[1].second);
+    BOOST_TEST(filter.selected[0].first != filter.selected[1].first);
+    const unsigned first = filter.selected[1].first;
+    for (unsigned i = 1; i < contexts.size(); ++i) {
+        filter.forget();
+        m.mmu.set_context(contexts[i]);
+    }
+    BOOST_TEST(filter.selected.back().second);
+    BOOST_TEST(filter.selected.back().first == first);  // used longest ago
+}
+
+BOOST_AUTO_TEST_CASE(what_leaves_the_first_level_is_dropped_in_other_contexts_too) {
+    MmuParams params;
+    params.dtlb_entries = params.dtlb_ways = 2;
+    Machine m(params);
+    RecordingFilter filter;
+    const u64 one = m.table(), two = m.table();
+    for (u64 i = 0; i < 4; ++i) m.map(one, 0x400000 + (i << 12), 0x10000 + (i << 12));
+    for (u64 i = 0; i < 4; ++i) m.map(two, 0x800000 + (i << 12), 0x10000 + (i << 12));
+    mmu::PagingContext other = m.native(two);
+    other.cr3 = two;
+    m.mmu.set_filter(&filter);
+    m.mmu.set_context(m.native(one));
+    m.read(0x400000);
+    m.mmu.set_context(other);
+    for (u64 i = 0; i < 2; ++i) m.read(0x800000 + (i << 12));
+    BOOST_TEST(filter.pages == std::vector<u64>{0x400000}, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(the_filter_hears_what_leaves_the_first_level) {
     MmuParams params;
     params.dtlb_entries = params.dtlb_ways = 2;
@@ -246,13 +292,6 @@ BOOST_AUTO_TEST_CASE(the_filter_hears_what_leaves_the_first_level) {
     for (u64 i = 0; i < 4; ++i) m.map(root, kHigh + (i << 12), 0x10000 + (i << 12));
     m.mmu.set_filter(&filter);
     m.mmu.set_context(m.native(root));
-    BOOST_TEST(filter.all == 1u);  // another context
-    m.mmu.set_context(m.native(root));
-    BOOST_TEST(filter.all == 1u);  // the same
-    PagingContext task_switched = m.native(root);
-    task_switched.cr0 |= 8;
-    m.mmu.set_context(task_switched);
-    BOOST_TEST(filter.all == 1u);  // another, to which the same translations belong
     m.read(kHigh);
     m.read(kHigh + 0x1000);
     BOOST_TEST(filter.pages.empty());
@@ -263,14 +302,16 @@ BOOST_AUTO_TEST_CASE(the_filter_hears_what_leaves_the_first_level) {
     BOOST_TEST(filter.pages == std::vector<u64>{kHigh + 0x1000}, boost::test_tools::per_element());
     m.mmu.invalidate_address({1}, {kHigh + 0x2000});
     BOOST_TEST(filter.pages.size() == 1u);
+    BOOST_TEST(filter.all == 0u);
     m.mmu.flush_vpid({0}, true);
     BOOST_TEST(filter.all == 1u);
+    // Another VPID's translations may lie in the filter, too.
     m.mmu.flush_vpid({1}, false);
     m.mmu.flush_all_vpids();
     m.mmu.flush_eptp({0x1000});
-    BOOST_TEST(filter.all == 1u);  // others' affairs
+    BOOST_TEST(filter.all == 4u);
     m.mmu.flush_everything();
-    BOOST_TEST(filter.all == 2u);
+    BOOST_TEST(filter.all == 5u);
 }
 
 BOOST_AUTO_TEST_CASE(more_address_spaces_than_are_remembered_at_once_lose_no_translation) {

@@ -70,18 +70,33 @@ BOOST_AUTO_TEST_CASE(periodic_fires_every_period_and_stops_with_count_zero) {
     BOOST_TEST(r(RBX) == 20u);
 }
 
+BOOST_AUTO_TEST_CASE(a_one_shot_count_that_has_ended_does_not_begin_again_in_periodic_mode) {
+    apic(kTimer, 0x31);
+    apic(kDivide, 3);
+    apic(kInitial, 1000);
+    run(500'000);
+    BOOST_TEST(r(RBX) == 1u);
+    apic(kTimer, 1u << 17 | 0x31);
+    BOOST_TEST(apic(kInitial) == 1000u);
+    run(1'000'000);
+    BOOST_TEST(apic(kCurrent) == 0u);
+    BOOST_TEST(r(RBX) == 1u);
+    apic(kInitial, 1000);
+    BOOST_TEST(apic(kCurrent) == 1000u);
+}
+
 BOOST_AUTO_TEST_CASE(the_tsc_deadline_fires_at_its_cycle_and_disarms) {
     apic(kTimer, 0x40031);
-    BOOST_TEST(platform.write_msr(0x6e0, 123'456));
+    BOOST_TEST(platform.processor().write_msr(0x6e0, 123'456));
     BOOST_TEST(core.lines().deadline == 123'456u);
     u64 v = 0;
     run(300'000);
     BOOST_TEST(r(RBX) == 1u);
-    BOOST_TEST((platform.read_msr(0x6e0, v) && v == 0));
-    platform.tsc_adjusted(1'000'000);
-    platform.write_msr(0x6e0, 2'000'000);
+    BOOST_TEST((platform.processor().read_msr(0x6e0, v) && v == 0));
+    platform.processor().tsc_adjusted(1'000'000);
+    platform.processor().write_msr(0x6e0, 2'000'000);
     BOOST_TEST(core.lines().deadline == 1'000'000u);
-    platform.write_msr(0x6e0, 5);  // it has passed
+    platform.processor().write_msr(0x6e0, 5);  // it has passed
     run(100'000);
     BOOST_TEST(r(RBX) == 2u);
 }
@@ -120,17 +135,17 @@ BOOST_AUTO_TEST_CASE(cr8_is_the_task_priority) {
 BOOST_AUTO_TEST_CASE(what_is_in_service_holds_lower_ones_back_until_its_end) {
     core.state.rflags &= ~rflags::IF;
     apic(kIcr, 0x44041);
-    BOOST_TEST(platform.acknowledge() == 0x41);
+    BOOST_TEST(platform.processor().acknowledge() == 0x41);
     BOOST_TEST(apic(0xa0) == 0x40u);  // PPR
     apic(kIcr, 0x44031);
     BOOST_TEST(!core.lines().interrupt);
     apic(kIcr, 0x44051);
-    BOOST_TEST(platform.acknowledge() == 0x51);
+    BOOST_TEST(platform.processor().acknowledge() == 0x51);
     apic(kEoi, 0);
     BOOST_TEST(!core.lines().interrupt);
     apic(kEoi, 0);
     BOOST_TEST(core.lines().interrupt);
-    BOOST_TEST(platform.acknowledge() == 0x31);
+    BOOST_TEST(platform.processor().acknowledge() == 0x31);
 }
 
 BOOST_AUTO_TEST_CASE(lint0_passes_the_pic_on_as_firmware_set_it) {
@@ -140,7 +155,7 @@ BOOST_AUTO_TEST_CASE(lint0_passes_the_pic_on_as_firmware_set_it) {
     apic(kLint0, 0x10700);
     BOOST_TEST(!core.lines().interrupt);
     apic(kLint0, 0x700);
-    BOOST_TEST(platform.acknowledge() == 0x34);
+    BOOST_TEST(platform.processor().acknowledge() == 0x34);
 }
 
 BOOST_AUTO_TEST_CASE(bad_vectors_and_registers_are_errors) {
@@ -167,39 +182,52 @@ BOOST_AUTO_TEST_CASE(software_disabling_masks_every_entry) {
 
 BOOST_AUTO_TEST_CASE(modes_change_in_the_legal_orders_only) {
     u64 v = 0;
-    BOOST_TEST(!platform.read_msr(0x802, v));
-    BOOST_TEST(!platform.write_msr(0x1b, 0xfee00500));  // x2APIC without enable
-    BOOST_TEST(platform.write_msr(0x1b, 0xfee00d00));
-    BOOST_TEST((platform.read_msr(0x803, v) && v == 0x50014));
-    BOOST_TEST((platform.read_msr(0x80d, v) && v == 1));
+    BOOST_TEST(!platform.processor().read_msr(0x802, v));
+    BOOST_TEST(!platform.processor().write_msr(0x1b, 0xfee00500));  // x2APIC without enable
+    BOOST_TEST(platform.processor().write_msr(0x1b, 0xfee00d00));
+    BOOST_TEST((platform.processor().read_msr(0x803, v) && v == 0x50014));
+    BOOST_TEST((platform.processor().read_msr(0x80d, v) && v == 1));
     BOOST_TEST(!mmio.claims({kApic}));
-    BOOST_TEST(!platform.write_msr(0x1b, 0xfee00900));  // back to xAPIC
-    BOOST_TEST(platform.write_msr(0x1b, 0xfee00100));
-    BOOST_TEST(!platform.write_msr(0x1b, 0xfee00d00));  // off to x2APIC
-    BOOST_TEST(platform.write_msr(0x1b, 0xfee00900));
+    BOOST_TEST(!platform.processor().write_msr(0x1b, 0xfee00900));  // back to xAPIC
+    BOOST_TEST(platform.processor().write_msr(0x1b, 0xfee00100));
+    BOOST_TEST(!platform.processor().write_msr(0x1b, 0xfee00d00));  // off to x2APIC
+    BOOST_TEST(platform.processor().write_msr(0x1b, 0xfee00900));
     BOOST_TEST(mmio.claims({kApic}));
     BOOST_TEST(apic(kSvr) == 0xffu);
 }
 
 BOOST_AUTO_TEST_CASE(x2apic_sends_itself_interrupts_and_refuses_reserved_bits) {
-    platform.write_msr(0x1b, 0xfee00d00);
-    BOOST_TEST(platform.write_msr(0x83f, 0x31));
+    platform.processor().write_msr(0x1b, 0xfee00d00);
+    BOOST_TEST(platform.processor().write_msr(0x83f, 0x31));
     BOOST_TEST(core.lines().interrupt);
-    BOOST_TEST(platform.acknowledge() == 0x31);
-    BOOST_TEST(!platform.write_msr(0x80b, 1));
-    BOOST_TEST(platform.write_msr(0x80b, 0));
-    BOOST_TEST(!platform.write_msr(0x80e, 0));
-    BOOST_TEST(!platform.write_msr(0x808, 0x100));
-    BOOST_TEST(platform.write_msr(0x830, u64{0} << 32 | 0x4032));
-    BOOST_TEST(platform.acknowledge() == 0x32);
-    BOOST_TEST(platform.write_msr(0x830, u64{7} << 32 | 0x4033));  // to no one
+    BOOST_TEST(platform.processor().acknowledge() == 0x31);
+    BOOST_TEST(!platform.processor().write_msr(0x80b, 1));
+    BOOST_TEST(platform.processor().write_msr(0x80b, 0));
+    BOOST_TEST(!platform.processor().write_msr(0x80e, 0));
+    BOOST_TEST(!platform.processor().write_msr(0x808, 0x100));
+    BOOST_TEST(platform.processor().write_msr(0x830, u64{0} << 32 | 0x4032));
+    BOOST_TEST(platform.processor().acknowledge() == 0x32);
+    BOOST_TEST(platform.processor().write_msr(0x830, u64{7} << 32 | 0x4033));  // to no one
     BOOST_TEST(!core.lines().interrupt);
 }
 
 BOOST_AUTO_TEST_CASE(the_apic_can_move) {
-    platform.write_msr(0x1b, 0xd0000900);
+    platform.processor().write_msr(0x1b, 0xd0000900);
     BOOST_TEST(!mmio.claims({kApic}));
     BOOST_TEST(static_cast<u32>(read({0xd0000030}, 4)) == 0x50014u);
+}
+
+BOOST_AUTO_TEST_CASE(the_apic_cannot_move_beyond_the_physical_addresses) {
+    const auto wrmsr = [this](u64 value) {
+        r(RCX) = 0x1b;
+        r(RAX) = value & 0xffffffff;
+        r(RDX) = value >> 32;
+        return Machine::run({0x0f, 0x30});
+    };
+    const u64 first_reserved = u64{1} << core.capabilities().physical_address_bits;
+    BOOST_TEST((wrmsr(first_reserved / 2 | 0xfee00900) != core::Outcome::Fault));
+    BOOST_TEST((wrmsr(first_reserved | 0xfee00900) == core::Outcome::Fault));
+    BOOST_TEST(fault().vector == 13);
 }
 
 BOOST_AUTO_TEST_CASE(init_resets_the_processor_and_its_apic) {
@@ -255,7 +283,7 @@ BOOST_AUTO_TEST_CASE(an_nmi_goes_before_an_interrupt_window) {
     place(0x26000, {0xeb, 0xfe});
     place(kCode, {0x0f, 0x01, 0xc2});
     place(kHostEntry, {0xfa, 0xf4});
-    platform.raise_nmi();
+    platform.processor().raise_nmi();
     BOOST_TEST((run(1'000'000) == StopReason::Halted));
     BOOST_TEST(field(arch::Field::VM_EXIT_REASON) == 0u);
 }
@@ -276,13 +304,13 @@ BOOST_AUTO_TEST_CASE(a_level_is_delivered_until_it_falls) {
     core.state.rflags &= ~rflags::IF;
     redirect(18, 0x8034);
     io.out(0x2000 + 18, 1, 1);
-    BOOST_TEST(platform.acknowledge() == 0x34);
+    BOOST_TEST(platform.processor().acknowledge() == 0x34);
     write({kIoApic}, 0x10 + 36, 4);
     BOOST_TEST((read({kIoApic + 0x10}, 4) & 0x4000) != 0u);  // remote IRR
     apic(kEoi, 0);
     BOOST_TEST(core.lines().interrupt);
     io.out(0x2000 + 18, 1, 0);
-    BOOST_TEST(platform.acknowledge() == 0x34);
+    BOOST_TEST(platform.processor().acknowledge() == 0x34);
     apic(kEoi, 0);
     BOOST_TEST(!core.lines().interrupt);
     BOOST_TEST((read({kIoApic + 0x10}, 4) & 0x4000) == 0u);
@@ -337,7 +365,7 @@ BOOST_AUTO_TEST_CASE(legacy_replacement_takes_the_place_of_the_pit) {
     BOOST_TEST(!core.lines().interrupt);
     run(100'000);
     BOOST_TEST(core.lines().interrupt);
-    BOOST_TEST(platform.acknowledge() == 0x30);
+    BOOST_TEST(platform.processor().acknowledge() == 0x30);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -17,7 +17,7 @@ struct Pc : Machine {
                                        .reset = [this] { ++resets; }, .power_off = [this] { ++offs; }}) {
         platform.attach_to(io);
         platform.attach_to(mmio);
-        core.attach(platform);
+        core.attach(platform.processor());
         core.attach(mmio);
         long64();
         // The PIC as kernels set it: vectors 30H to 3FH, all masked.

@@ -75,6 +75,13 @@ BOOST_AUTO_TEST_CASE(the_fixed_description_names_the_registers_of_the_model) {
     BOOST_TEST(get(fadt + 212, 8) == 0x608u);
 }
 
+BOOST_AUTO_TEST_CASE(the_differentiated_description_has_the_devices_that_no_bus_tells_of) {
+    const u64 dsdt = tables["DSDT"];
+    std::string text;
+    for (u64 i = 36; i < get(dsdt + 4, 4); ++i) text += static_cast<char>(get(dsdt + i, 1));
+    for (const char* part : {"\\_SB_", "COM1", "RTC0", "_S5_"}) BOOST_TEST(text.find(part) != text.npos, part);
+}
+
 BOOST_AUTO_TEST_CASE(the_apics_are_listed) {
     const u64 madt = tables["APIC"];
     BOOST_TEST(get(madt + 36, 4) == 0xfee00000u);

@@ -10,8 +10,8 @@
 #include "model/arch/controls.hpp"
 #include "model/core/system/handlers.hpp"
 #include "model/vmx/field_support.hpp"
-#include "sim/offered_cpuid.hpp"
 #include "sim/paths.hpp"
+#include "sim/processor.hpp"
 #include "sim/profile.hpp"
 
 using namespace vmxsim;
@@ -86,6 +86,13 @@ std::vector<Profile> all_profiles() {
     std::vector<Profile> all;
     for (const auto& name : definitions("profiles")) all.push_back(load_profile(find_definition("profiles", name)));
     return all;
+}
+
+core::CpuidTable offered_cpuid(const Profile& profile, L0Mode l0) {
+    MachineConfig config;
+    config.profile = profile;
+    config.l0 = l0;
+    return cpuid_of(config, 0);
 }
 
 u32 known(u32 leaf, u32 subleaf, unsigned reg) {

@@ -182,10 +182,31 @@ BOOST_AUTO_TEST_CASE(the_status_is_0_for_a_good_scenario_and_as_on_qemu_for_boot
     BOOST_TEST(exit_status(r, true) == 11);
 }
 
+BOOST_AUTO_TEST_CASE(where_a_guest_of_the_image_measures_the_image_is_l0_and_its_exits_are_not_the_steps_of_one) {
+    Sample s;
+    s.config.l0 = L0Mode::None;
+    Report r = s.report();
+    BOOST_TEST(human_report(r).find("bare metal") != std::string::npos);
+    r.guest_measures = true;
+    const std::string text = human_report(r);
+    BOOST_TEST(text.find("is L0; its guest L1 measured") != std::string::npos);
+    BOOST_TEST(text.find("bare metal") == std::string::npos);
+    BOOST_TEST(text.find("nested/one") != std::string::npos);
+    BOOST_TEST(text.find("One ") == std::string::npos);
+    BOOST_TEST(text.find("of    VM exit") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(a_guest_that_switches_the_machine_off_has_ended_well) {
+    RunResult r;
+    r.stop = core::StopReason::PowerOff;
+    BOOST_TEST(exit_status(r, false) == 0);
+    BOOST_TEST(exit_status(r, true) == 0);
+}
+
 BOOST_AUTO_TEST_CASE(the_status_is_3_where_the_machine_went_wrong) {
     using core::StopReason;
     for (const auto why : {StopReason::Shutdown, StopReason::VmxAbort, StopReason::Halted, StopReason::Budget,
-                           StopReason::AgentStopped}) {
+                           StopReason::AgentStopped, StopReason::Reset}) {
         RunResult r;
         r.stop = why;
         BOOST_TEST(exit_status(r, false) == 3);

@@ -51,6 +51,7 @@ inline References sample_references() {
     References all;
     load_references(kSources / "traces/hardware/turtles.json", all);
     load_references(kSources / "traces/hardware/primitives.json", all);
+    load_references(kSources / "traces/hardware/haswell-nested.json", all);
     return all;
 }
 

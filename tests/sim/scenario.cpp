@@ -59,6 +59,11 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_with_its_line) {
         has(complaint(kGood + "memory = \"1K\"\n"), ".toml:4: 'memory' is '1K', expected a size from 4M to 16G"));
     BOOST_TEST(has(complaint(kGood + "memory = 64\n"), "'memory' is an integer, expected a string"));
     BOOST_TEST(has(complaint(kGood + "policy = \"xen\"\n"), "expected kvm-2011"));
+    BOOST_TEST(has(complaint(kGood + "initrd = \"a\"\n"), ".toml:4: 'initrd' is a string, expected an array of strings"));
+    BOOST_TEST(has(complaint(kGood + "initrd = [\"a\", 1]\n"), ".toml:4: 'initrd' is an integer, expected a string"));
+    BOOST_TEST(has(complaint(kGood + "console = 1\n"), ".toml:4: 'console' is an integer, expected true or false"));
+    BOOST_TEST(has(complaint(kGood + "guest_measures = 1\n"), "'guest_measures' is an integer, expected true or false"));
+    BOOST_TEST(has(complaint(kGood + "fetch = \"\"\n"), ".toml:4: 'fetch' is empty"));
     BOOST_TEST(has(complaint("title = \"t\"\n"), "'image' is missing"));
     BOOST_TEST(has(complaint(kGood + "[[references]]\nid = \"x\"\nkind = \"cpuid\"\nlevel = \"L2\"\n"),
                    ".toml:7: 'references.level' is 'L2'"));
@@ -67,11 +72,17 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_with_its_line) {
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_answered_with_the_names_there_are) {
     BOOST_CHECK_EXCEPTION(find_definition("scenarios", "nested"), InputError, [](const auto& e) {
-        return has(e.what(), "nested: no such scenario, expected nested-exits");
+        return has(e.what(), "nested: no such scenario, expected linux-boot, linux-kvm or nested-exits");
     });
     BOOST_CHECK_THROW(find_definition("profiles", "../profiles/nehalem"), InputError);
     BOOST_CHECK_THROW(find_definition("profiles", ""), InputError);
     BOOST_CHECK_THROW(find_image("no-such-image"), InputError);
+}
+
+BOOST_AUTO_TEST_CASE(an_image_that_is_yet_to_be_fetched_is_answered_with_the_command) {
+    BOOST_CHECK_EXCEPTION(find_image("no-such-image", "make it"), InputError, [](const auto& e) {
+        return has(e.what(), "no-such-image: it is not in ") && has(e.what(), "expected after `make it`");
+    });
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -31,6 +31,13 @@ Engine::Engine(Core& core)
     hot_.jumps.fill(&dead_);
     hot_.fetched.fill(~u64{0});
     dead_.va = 1;
+    const CoreParams& p = core.params();
+    engine::Predictor& predictor = hot_.predictor;
+    predictor.penalty = p.mispredict;
+    predictor.history_mask = (u64{1} << p.branch_history) - 1;
+    predictor.counter_mask = (u64{1} << p.branch_counters) - 1;
+    predictor.target_mask = (u64{1} << p.branch_targets) - 1;
+    predictor.return_mask = (u64{1} << p.branch_returns) - 1;
     const ZydisMachineMode machine[] = {ZYDIS_MACHINE_MODE_LEGACY_16, ZYDIS_MACHINE_MODE_LEGACY_32,
                                         ZYDIS_MACHINE_MODE_LONG_64};
     const ZydisStackWidth stack[] = {ZYDIS_STACK_WIDTH_16, ZYDIS_STACK_WIDTH_32, ZYDIS_STACK_WIDTH_64};
@@ -43,15 +50,15 @@ Engine::Engine(Core& core)
         ZydisDecoderEnableMode(&decoders_[i], ZYDIS_DECODER_MODE_CET, false);
     }
     core_.mmu().set_filter(this);
-    core_.ram().set_watcher(this);
+    core_.ram().set_watcher(this, core_.index());
     if (timed_) core_.caches().attach(&hot_.line);
 }
 
 Engine::~Engine() {
     core_.mmu().set_filter(nullptr);
-    core_.ram().set_watcher(nullptr);
+    core_.ram().set_watcher(nullptr, core_.index());
     core_.caches().attach(nullptr);
-    for (const auto& [page, info] : code_pages_) core_.ram().unmark_code({page});
+    for (const auto& [page, info] : code_pages_) core_.ram().unmark_code({page}, core_.index());
 }
 
 void* Engine::allocate(std::size_t bytes) {
@@ -67,7 +74,7 @@ void* Engine::allocate(std::size_t bytes) {
 }
 
 void Engine::forget_all_blocks() {
-    for (const auto& [page, info] : code_pages_) core_.ram().unmark_code({page});
+    for (const auto& [page, info] : code_pages_) core_.ram().unmark_code({page}, core_.index());
     code_pages_.clear();
     std::fill(buckets_.begin(), buckets_.end(), nullptr);
     hot_.jumps.fill(&dead_);
@@ -93,10 +100,7 @@ void Engine::insert(Block* b) {
         CodePageInfo& info = code_pages_[page];
         info.blocks.push_back(b);
         info.lines |= line_mask(offset, bytes);
-        if (!core_.ram().is_code({page})) {
-            core_.ram().mark_code({page});
-            new_generation();  // store permissions that were given out for the page
-        }
+        core_.ram().mark_code({page}, core_.index());
     };
     note(b->ppage, b->va & 0xfff, b->bytes - b->second_bytes);
     if (b->second_bytes) note(b->second_ppage, 0, b->second_bytes);
@@ -136,7 +140,7 @@ void Engine::code_written(HostPhysical at, unsigned bytes) {
     info.lines = left;
     if (!info.blocks.empty()) return;
     code_pages_.erase(found);
-    core_.ram().unmark_code(at.page());
+    core_.ram().unmark_code(at.page(), core_.index());
 }
 
 Outcome Engine::code_page(u64 va, HostPhysical& out) {

@@ -21,6 +21,8 @@ public:
 
     StopReason run(u64 until);
     u64 instructions() const { return hot_.instructions; }
+    u64 branches() const { return hot_.predictor.branches; }        ///< predicted ones: conditional and indirect
+    u64 mispredicts() const { return hot_.predictor.mispredicts; }
     /// Registers that select translations or decoding have changed.
     void context_changed();
     /// Outcome::Next, or the fault or VM exit of the translation is set in the core.
@@ -30,7 +32,9 @@ public:
     // mmu::FilterControl, memory::CodeWatcher
     void drop_page(GuestVirtual page) override;
     void drop_all() override;
+    void select(unsigned context, bool anew) override;
     void code_written(HostPhysical at, unsigned bytes) override;
+    void code_marked() override { drop_data(); }  // store permissions that were given out for the page
 
     // ---- For handlers and the interpreter.
     enum class Reach : u8 {
@@ -53,12 +57,23 @@ public:
     /// The same behind `op`, where the rest of the block is not to run.
     void stop_behind(const engine::Op& op, unsigned length);
     void fetch_block_lines(const engine::Block& b);
+    /// The branch prediction of an instruction that the interpreter executed, with `outcome`.
+    void predict(const engine::Op& op, const Insn& insn, Outcome outcome);
     /// Mnemonics without implementation that were met, with their numbers.
-    const std::map<ZydisMnemonic, u64>& unimplemented() const { return unimplemented_; }
-    void count_unimplemented(ZydisMnemonic m) { ++unimplemented_[m]; }
+    const std::map<ZydisMnemonic, Missing>& unimplemented() const { return unimplemented_; }
+    void count_unimplemented(const Insn& insn);
     bool in_64bit() const { return code64_; }
 
 private:
+    /// Translations belong to a context and to a privilege in it; the tables in front hold one such view at a time, and
+    /// this is what the others left. Data pages stay in their table, told apart by the generation.
+    struct View {
+        u64 generation = kNoGeneration;
+        u64 code_filled = 0;
+        std::array<engine::CodePage, engine::kCodePages> code{};
+    };
+    static constexpr u64 kNoGeneration = 0xfff;
+    static constexpr unsigned kPrivileges = 3;  ///< user, supervisor, supervisor with RFLAGS.AC under SMAP
     struct CodePageInfo {
         std::vector<engine::Block*> blocks;
         u64 lines = 0;  ///< 64-byte lines that hold decoded code
@@ -66,7 +81,11 @@ private:
     // tlb.cpp
     Outcome translate(u64 va, mmu::AccessType type, bool user, mmu::Translation& out);
     Outcome data_page(u64 va, bool write, bool user, HostPhysical& out);
-    void new_generation();
+    void switch_view(unsigned view);
+    void drop_lines();
+    void drop_data();
+    void drop_view(unsigned view);
+    u64 new_generation();
     void select_privilege();
     Outcome fail(const mmu::Translation& t, u64 va);
     Outcome apic_access(HostPhysical at, u8* data, unsigned bytes, vmx::ApicAccess type);
@@ -104,13 +123,16 @@ private:
     bool watch_ = false, aligned_ = false;  ///< breakpoints armed; alignment checked: blocks of one instruction
     bool leave_block_ = false;
     u32 mode_ = 0;
-    u64 apic_page_ = ~u64{0};  ///< the APIC-access page of a guest
+    u64 apic_page_ = ~u64{0}, last_apic_page_ = ~u64{0};  ///< the APIC-access page of the guest; of the last one that had one
+    unsigned context_ = 0, view_ = 0;
+    u64 generations_ = 0;  ///< the last given out
+    std::array<View, mmu::FilterControl::kContexts * kPrivileges> views_{};
     u64 flushes_ = 0;  ///< times that all blocks were forgotten
     std::vector<engine::Block*> buckets_;
     std::vector<std::unique_ptr<u8[]>> arena_;
     std::size_t arena_used_ = 0, arena_bytes_ = 0;
     std::unordered_map<u64, CodePageInfo> code_pages_;
-    std::map<ZydisMnemonic, u64> unimplemented_;
+    std::map<ZydisMnemonic, Missing> unimplemented_;
     ZydisDecoder decoders_[3];
     engine::Block dead_;
     engine::Hot hot_;

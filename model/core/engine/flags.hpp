@@ -2,7 +2,6 @@
 // The six arithmetic flags, kept as the result that they follow from. Two words, and consumers never ask which
 // operation was last.
 #pragma once
-#include <bit>
 
 #include "model/vmx/cpu_state.hpp"
 
@@ -21,7 +20,7 @@ struct Flags {
     bool af() const { return aux >> kAdjust & 1; }
     bool zf() const { return res == 0; }
     bool sf() const { return static_cast<s64>(res ^ aux) < 0; }
-    bool pf() const { return !(std::popcount((res ^ aux >> kParityFlip) & 0xff) & 1); }
+    bool pf() const { return !__builtin_parity(static_cast<u8>(res ^ aux >> kParityFlip)); }  // the host's own flag
 
     void set_cf_of(bool c, bool o) {
         aux = (aux & ~(u64{1} << kCarry | u64{1} << kCarryXorOverflow)) | u64{c} << kCarry |

@@ -11,9 +11,14 @@ constexpr unsigned kRsp = vmx::RSP * 8, kRbp = vmx::RBP * 8;
 template <class T>
 bool valid_target(u64 target) { return sizeof(T) == 4 || is_canonical(target); }
 
+// RIP is the running block's linear address here.
+inline u64 place(const CpuState* s, const Op* op) { return s->rip + op->offset; }
+
 template <unsigned Code, bool Timed>
 void jcc(CpuState* s, const Op* op, Hot* h) {
-    VMXSIM_FOLLOW(Timed, s, h, op, condition<Code>(h->flags) ? 0 : 1);
+    const bool taken = condition<Code>(h->flags);
+    if constexpr (Timed) s->cycles += h->predictor.conditional(place(s, op), taken);
+    VMXSIM_FOLLOW(Timed, s, h, op, taken ? 0 : 1);
 }
 
 template <bool Timed>
@@ -26,6 +31,7 @@ template <class T, bool Timed>
 void jump_register(CpuState* s, const Op* op, Hot* h) {
     const u64 target = get<T>(s, op->src);
     if (!valid_target<T>(target)) [[unlikely]] VMXSIM_TAIL(out_of_line, s, op, h);
+    if constexpr (Timed) s->cycles += h->predictor.indirect(place(s, op), target);
     VMXSIM_JUMP(Timed, s, h, op, target);
 }
 
@@ -35,6 +41,7 @@ void jump_memory(CpuState* s, const Op* op, Hot* h) {
     if (!reachable<Timed, T, false>(h, va)) [[unlikely]] VMXSIM_MISS(s, op, h, va, sizeof(T), false);
     const u64 target = load<T>(host<Timed>(h, va));
     if (!valid_target<T>(target)) [[unlikely]] VMXSIM_TAIL(out_of_line, s, op, h);
+    if constexpr (Timed) s->cycles += h->predictor.indirect(place(s, op), target);
     VMXSIM_JUMP(Timed, s, h, op, target);
 }
 
@@ -45,6 +52,7 @@ void call(CpuState* s, const Op* op, Hot* h) {
     if (!reachable<Timed, T, true>(h, rsp)) [[unlikely]] VMXSIM_MISS(s, op, h, rsp, sizeof(T), true);
     store<T>(host<Timed>(h, rsp), static_cast<T>(op->imm));
     put<T>(s, kRsp, rsp);
+    if constexpr (Timed) h->predictor.call(op->imm);
     VMXSIM_FOLLOW(Timed, s, h, op, 0);
 }
 
@@ -56,6 +64,10 @@ void call_register(CpuState* s, const Op* op, Hot* h) {
     if (!reachable<Timed, T, true>(h, rsp)) [[unlikely]] VMXSIM_MISS(s, op, h, rsp, sizeof(T), true);
     store<T>(host<Timed>(h, rsp), static_cast<T>(op->imm));
     put<T>(s, kRsp, rsp);
+    if constexpr (Timed) {
+        s->cycles += h->predictor.indirect(place(s, op), target);
+        h->predictor.call(op->imm);
+    }
     VMXSIM_JUMP(Timed, s, h, op, target);
 }
 
@@ -67,6 +79,7 @@ void ret(CpuState* s, const Op* op, Hot* h) {
     const u64 target = load<T>(host<Timed>(h, rsp));
     if (!valid_target<T>(target)) [[unlikely]] VMXSIM_TAIL(out_of_line, s, op, h);
     put<T>(s, kRsp, static_cast<T>(rsp + op->imm));
+    if constexpr (Timed) s->cycles += h->predictor.ret(target);
     VMXSIM_JUMP(Timed, s, h, op, target);
 }
 
@@ -124,6 +137,10 @@ void call_memory(CpuState* s, const Op* op, Hot* h) {
     if (!valid_target<T>(target)) [[unlikely]] VMXSIM_TAIL(out_of_line, s, op, h);
     store<T>(host<Timed>(h, rsp), static_cast<T>(op->imm));
     put<T>(s, kRsp, rsp);
+    if constexpr (Timed) {
+        s->cycles += h->predictor.indirect(place(s, op), target);
+        h->predictor.call(op->imm);
+    }
     VMXSIM_JUMP(Timed, s, h, op, target);
 }
 

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "model/core/engine/flags.hpp"
+#include "model/core/engine/predictor.hpp"
 #include "model/memory/cache_hierarchy.hpp"
 #include "model/vmx/cpu_state.hpp"
 
@@ -119,6 +120,7 @@ struct Hot {
     alignas(64) memory::LineTlb line{};
     alignas(64) std::array<PageEntry, kPageEntries> pages{};
     std::array<Block*, kJumpEntries> jumps{};  ///< by linear address: targets of indirect jumps
+    Predictor predictor{};
 };
 
 }  // namespace vmxsim::core::engine

@@ -51,6 +51,27 @@ void Engine::fetch_block_lines(const Block& b) {
     }
 }
 
+void Engine::predict(const engine::Op& op, const Insn& insn, Outcome outcome) {
+    if (!timed_ || insn.z.meta.branch_type == ZYDIS_BRANCH_TYPE_NONE) return;
+    const bool jumped = outcome == Outcome::Jump;
+    if (!jumped && outcome != Outcome::Next) return;
+    const vmx::CpuState& s = core_.state;
+    const u64 at = hot_.block->va + op.offset;
+    const u64 target = code64_ ? s.rip : (s.seg[vmx::CS].base + s.rip) & 0xffffffff;
+    const bool direct = insn.op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+    u64 cycles = 0;
+    switch (insn.z.meta.category) {
+        case ZYDIS_CATEGORY_COND_BR: cycles = hot_.predictor.conditional(at, jumped); break;
+        case ZYDIS_CATEGORY_RET: cycles = hot_.predictor.ret(target); break;
+        case ZYDIS_CATEGORY_CALL:
+            if (!direct) cycles = hot_.predictor.indirect(at, target);
+            hot_.predictor.call(code64_ ? at + insn.length() : (at + insn.length()) & 0xffffffff);
+            break;
+        default: if (!direct) cycles = hot_.predictor.indirect(at, target); break;
+    }
+    core_.state.cycles += cycles;
+}
+
 void Engine::enter(Block* b) {
     vmx::CpuState& s = core_.state;
     hot_.block = b;
@@ -99,6 +120,10 @@ Outcome Engine::run_system(const engine::Op& op) {
     switch (o) {
         case Outcome::Next: s.rip = rip_of(hot_.block->va + op.offset + insn.length()); break;
         case Outcome::Fault: case Outcome::VmExit: back_to(op); break;
+        case Outcome::Yield:
+            back_to(op);
+            core_.request_stop(StopReason::Budget);
+            break;
         default: break;
     }
     sync_in();
@@ -119,9 +144,10 @@ bool Engine::pending_events() {
             return true;
         }
     }
-    // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3).
+    // Traps of the instruction before: after the blocking of MOV SS (SDM 6.8.3). They end HLT (SDM 2A, HLT): one that is
+    // single-stepped does not wait.
     if (s.pending_debug & kPendingTraps && !(s.blocking & vmx::blocking::MOV_SS) &&
-        s.activity == ActivityState::Active) {
+        (s.activity == ActivityState::Active || s.activity == ActivityState::Hlt)) {
         core_.raise(1);
         core_.fault().dr6 = s.pending_debug & kPendingTraps;
         s.pending_debug = 0;
@@ -170,12 +196,12 @@ bool Engine::external_event() {
 bool Engine::due() {
     if (core_.state.cycles >= core_.lines().deadline) core_.interrupts()->advance();
     if (core_.state.cycles >= core_.counters.deadline()) core_.counters.check();
-    if (core_.lines().init) [[unlikely]] {
+    if (core_.lines().init || core_.lines().sipi) [[unlikely]] {
         sync_out();
-        const bool exits = take_init(core_), taken = !core_.lines().init;
+        const Taken taken = take_init_or_sipi(core_);
         sync_in();
-        if (exits) finish_event(Outcome::VmExit);
-        if (taken) return true;
+        if (taken == Taken::Exits) finish_event(Outcome::VmExit);
+        if (taken != Taken::Nothing) return true;
     }
     return pending_events() || external_event();
 }
@@ -186,6 +212,7 @@ bool Engine::wait(u64 until) {
     if (s.activity == ActivityState::Shutdown && !s.vmx.non_root) { core_.stop_ = StopReason::Shutdown; return false; }
     if (s.cycles < until && due()) return core_.stop_ == StopReason::None;
     if (s.activity == ActivityState::Mwait && mwait_ends(core_)) {
+        core_.system.monitor_armed = false;
         s.activity = ActivityState::Active;
         return true;
     }
@@ -300,7 +327,7 @@ StopReason Engine::run(u64 until) {
                 break;
             }
         }
-        const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit;
+        const bool completed = outcome != Outcome::Fault && outcome != Outcome::VmExit && outcome != Outcome::Yield;
         if (resumed && (!completed || outcome == Outcome::Repeat)) s.rflags |= vmx::rflags::RF;
         if (watch_ && !completed) s.pending_debug = pending;  // data breakpoints of what did not happen
         // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a

@@ -27,6 +27,7 @@ void out_of_line(CpuState* s, const Op* op, Hot* h) {
     s->rip = h->engine->rip_of(h->block->va + op->offset);
     const Insn& insn = op->fn == out_of_line ? *reinterpret_cast<const Insn*>(op->imm) : h->engine->full(*op);
     const Outcome o = interpret(h->engine->core(), *h->engine, insn);
+    h->engine->predict(*op, insn, o);
     if (o == Outcome::Next) [[likely]] {
         if (h->engine->block_died()) {
             h->engine->stop_behind(*op, insn.length());

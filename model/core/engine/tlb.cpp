@@ -22,22 +22,70 @@ MemoryAccess cache_kind(bool write) { return write ? MemoryAccess::Write : Memor
 
 }  // namespace
 
-void Engine::new_generation() {
+void Engine::drop_lines() {
     for (u64 filled = std::exchange(hot_.lines_filled, 0); filled; filled &= filled - 1) {
         memory::LineEntry& e = hot_.line[static_cast<std::size_t>(std::countr_zero(filled))];
         e.vline_r = e.vline_w = ~u64{0};
     }
-    // 0xfff is never a generation: kNone then matches no page.
-    if (++hot_.generation == 0xfff) {
-        hot_.generation = 0;
+}
+
+/// kNoGeneration is never one: PageEntry::kNone then matches no page.
+u64 Engine::new_generation() {
+    if (++generations_ == kNoGeneration) {
+        generations_ = 0;
         for (auto& e : hot_.pages) e.tag_r = e.tag_w = PageEntry::kNone;
+        for (View& v : views_) v.generation = kNoGeneration;
     }
+    return generations_;
+}
+
+/// Data translations of all views.
+void Engine::drop_data() {
+    drop_lines();
+    for (View& v : views_) v.generation = kNoGeneration;
+    hot_.generation = new_generation();
 }
 
 void Engine::drop_all() {
-    new_generation();
+    drop_data();
     for (u64 filled = std::exchange(hot_.code_filled, 0); filled; filled &= filled - 1)
         hot_.code[static_cast<std::size_t>(std::countr_zero(filled))] = {};
+    for (View& v : views_) v.code_filled = 0;
+}
+
+/// Puts the present view's translations aside, and finds those of `view` again. Lines are filled anew: which of them are
+/// the most recent of their sets has no memory of its own.
+void Engine::switch_view(unsigned view) {
+    if (view == view_) return;
+    View &old = views_[view_], &now = views_[view];
+    drop_lines();
+    old.generation = hot_.generation;
+    old.code_filled = hot_.code_filled;
+    for (u64 filled = hot_.code_filled; filled; filled &= filled - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(filled));
+        old.code[i] = std::exchange(hot_.code[i], {});
+    }
+    view_ = view;
+    hot_.generation = std::exchange(now.generation, kNoGeneration);
+    if (hot_.generation == kNoGeneration) hot_.generation = new_generation();
+    hot_.code_filled = std::exchange(now.code_filled, 0);
+    for (u64 filled = hot_.code_filled; filled; filled &= filled - 1) {
+        const auto i = static_cast<std::size_t>(std::countr_zero(filled));
+        hot_.code[i] = now.code[i];
+    }
+}
+
+void Engine::drop_view(unsigned view) {
+    views_[view].generation = kNoGeneration;
+    views_[view].code_filled = 0;
+}
+
+void Engine::select(unsigned context, bool anew) {
+    // The present context is never the one that is given away.
+    if (anew)
+        for (unsigned p = 0; p < kPrivileges; ++p) drop_view(context * kPrivileges + p);
+    context_ = context;
+    switch_view(context * kPrivileges + view_ % kPrivileges);
 }
 
 void Engine::drop_page(GuestVirtual page) {
@@ -48,8 +96,10 @@ void Engine::drop_page(GuestVirtual page) {
         if ((l.vline_r & ~u64{0xfff}) == vpage) l.vline_r = ~u64{0};
         if ((l.vline_w & ~u64{0xfff}) == vpage) l.vline_w = ~u64{0};
     }
-    engine::CodePage& c = hot_.code[vpage >> 12 & (engine::kCodePages - 1)];
-    if (c.vpage == vpage) c = {};
+    const u64 slot = vpage >> 12 & (engine::kCodePages - 1);
+    if (hot_.code[slot].vpage == vpage) hot_.code[slot] = {};
+    for (View& v : views_)
+        if (v.code_filled >> slot & 1 && v.code[slot].vpage == vpage) v.code[slot] = {};
 }
 
 Outcome Engine::fail(const Translation& t, u64 va) {
@@ -179,13 +229,9 @@ Outcome Engine::probe_write(u64 va, unsigned bytes) {
 
 void Engine::select_privilege() {
     const vmx::CpuState& s = core_.state;
-    const bool user = s.cpl() == 3;
-    const bool ac = !user && (s.cr4 & vmx::cr4::SMAP) && (s.rflags & vmx::rflags::AC);
-    if (user != user_ || ac != ac_) {
-        user_ = user;
-        ac_ = ac;
-        drop_all();
-    }
+    user_ = s.cpl() == 3;
+    ac_ = !user_ && (s.cr4 & vmx::cr4::SMAP) && (s.rflags & vmx::rflags::AC);
+    switch_view(context_ * kPrivileges + (user_ ? 0u : 1u) + ac_);
 }
 
 void Engine::context_changed() {
@@ -197,12 +243,13 @@ void Engine::context_changed() {
         if (context.ept) context.eptp = c.eptp;
         context.vpid = c.vpid;
     }
-    // A change drops all filters, by FilterControl.
+    // Comes back by select(), where another context is meant.
     if (context != core_.mmu().context()) core_.mmu().set_context(context);
     const u64 apic_page = core_.vmx_ ? core_.vmx().apic_access_page().value_or(HostPhysical{~u64{0}}).raw : ~u64{0};
-    if (apic_page != apic_page_) {
-        apic_page_ = apic_page;
-        if (apic_page != ~u64{0}) drop_all();  // translations of before do not know it
+    apic_page_ = apic_page;
+    if (apic_page != ~u64{0} && apic_page != last_apic_page_) {
+        last_apic_page_ = apic_page;
+        drop_all();  // translations of before do not know it
     }
     core_.counters.follow();
     select_privilege();

@@ -56,8 +56,9 @@ Outcome set_cr0(Core& core, u64 value) {
     if (!core.vmx().cr0_allowed(value)) return core.raise(vector::GP, 0);
     u64 new_efer = state.efer;
     if (!(old & cr0::PG) && (value & cr0::PG) && (state.efer & efer::LME)) {
-        // IA-32e mode begins (SDM 10.8.5): PAE must be on, CS must not be a 64-bit segment.
-        if (!(state.cr4 & cr4::PAE) || state.seg[CS].ar.long_mode()) return core.raise(vector::GP, 0);
+        // IA-32e mode begins (SDM 10.8.5): PAE must be on, CS must not be a 64-bit segment nor TR a 16-bit TSS.
+        const bool tss16 = !state.seg[TR].ar.unusable() && !(state.seg[TR].ar.type() & 8);
+        if (!(state.cr4 & cr4::PAE) || state.seg[CS].ar.long_mode() || tss16) return core.raise(vector::GP, 0);
         new_efer |= efer::LMA;
     }
     if ((old & cr0::PG) && !(value & cr0::PG)) {

@@ -2,6 +2,8 @@
 // CPUID, time stamps, performance counters, random numbers, XCR0.
 #include <algorithm>
 
+#include "model/arch/xsave.hpp"
+#include "model/core/fpu.hpp"
 #include "model/core/system/handlers.hpp"
 
 namespace vmxsim::core {
@@ -22,7 +24,7 @@ void set_bit(u32& word, unsigned bit, bool value) { word = value ? word | 1u << 
 u64 supported_xcr0(const Core& core) {
     if (core.cpuid().max_basic() < 0xd) return 1;
     const CpuidLeaf leaf = core.cpuid().find(0xd, 0);
-    return leaf.eax | u64{leaf.edx} << 32 | 1;
+    return ((leaf.eax | u64{leaf.edx} << 32) & arch::xsave::kModelled) | 1;
 }
 
 /// Numbers for RDRAND and RDSEED: SplitMix64 from a fixed seed, so that runs repeat.
@@ -58,6 +60,8 @@ Outcome cpuid(Core& core, const Insn& insn) {
             break;
         case 1:
             if (!(state.misc_enable >> kMonitorEnable & 1)) set_bit(found.ecx, 3, false);
+            // The signature of the microcode update that is loaded, if one is (SDM 10.11.7.1).
+            if (core.cpuid().microcode) core.system.update_signature = u64{core.cpuid().microcode} << 32;
             set_bit(found.ecx, 27, state.cr4 & cr4::OSXSAVE);
             if (!(state.apic_base >> 11 & 1)) set_bit(found.edx, 9, false);
             break;
@@ -65,9 +69,15 @@ Outcome cpuid(Core& core, const Insn& insn) {
             if (found.subleaf == 0 && (found.ecx >> 3 & 1)) set_bit(found.ecx, 4, state.cr4 & cr4::PKE);
             break;
         case 0xd: {
-            constexpr u32 kLegacyAndHeader = 576;  // XSAVE area without AVX state (SDM 13.4)
-            if (found.subleaf == 0 && !(state.xcr0 >> 2 & 1) && found.ebx > kLegacyAndHeader)
-                found.ebx = kLegacyAndHeader;
+            // EBX: the area of what XCR0 enables; in subleaf 1 compacted, where the CPU can (SDM 2A, CPUID).
+            const auto place = [&](u32 i) {
+                const CpuidLeaf l = core.cpuid().find(0xd, i);
+                return arch::xsave::place_of(l.eax, l.ebx, l.ecx);
+            };
+            constexpr u32 kXsavec = 2, kXsaves = 8;
+            if (found.subleaf == 0 && found.ebx) found.ebx = arch::xsave::area_bytes(place, state.xcr0, false);
+            if (found.subleaf == 1 && found.eax & (kXsavec | kXsaves))
+                found.ebx = arch::xsave::area_bytes(place, state.xcr0, true);
             break;
         }
         case 0x80000001:
@@ -92,6 +102,7 @@ Outcome rdtsc(Core& core, const Insn& insn) {
     ExitInfo exit;
     if (with_aux ? core.vmx().intercept_rdtscp(exit) : core.vmx().intercept_rdtsc(exit))
         return exit_with(core, insn, exit);
+    if (!core.others_have_come(core.params().rdtsc)) return Outcome::Yield;
     core.spend(core.params().rdtsc);
     write_edx_eax(state, core.vmx().guest_tsc());
     if (with_aux) state.r[RCX] = state.tsc_aux & 0xffffffff;
@@ -132,7 +143,14 @@ Outcome rdrand(Core& core, const Insn& insn) {
 Outcome xgetbv(Core& core, const Insn&) {
     CpuState& state = core.state;
     if (!(state.cr4 & cr4::OSXSAVE)) return core.raise(vector::UD);
-    if (static_cast<u32>(state.r[RCX]) != 0) return core.raise(vector::GP, 0);
+    const u32 index = static_cast<u32>(state.r[RCX]);
+    if (index == 1 && core.fpu.offered & offers::XGETBV1) {
+        // XCR0 and XINUSE, where a changed MXCSR counts as SSE state in use (SDM 1, 13.2).
+        const u64 used = xsave_in_use(core) | (core.fpu.mxcsr != kInitialMxcsr ? arch::xsave::kSse : 0);
+        write_edx_eax(state, state.xcr0 & used);
+        return Outcome::Next;
+    }
+    if (index != 0) return core.raise(vector::GP, 0);
     write_edx_eax(state, state.xcr0);
     return Outcome::Next;
 }
@@ -143,7 +161,7 @@ Outcome xsetbv(Core& core, const Insn& insn) {
     VMXSIM_TRY(require_cpl0(core));
     ExitInfo exit;
     if (core.vmx().intercept_xsetbv(exit)) return exit_with(core, insn, exit);
-    constexpr u64 kX87 = 1, kSse = 2, kAvx = 4;
+    using namespace arch::xsave;
     const u64 value = (state.r[RAX] & 0xffffffff) | state.r[RDX] << 32;
     const bool bad = static_cast<u32>(state.r[RCX]) != 0 || !(value & kX87) || (value & ~supported_xcr0(core)) ||
                      ((value & kAvx) && !(value & kSse));

@@ -119,7 +119,10 @@ Outcome mwait(Core& core, const Insn& insn) {
     if (hints(state) & ~allowed) return core.raise(vector::GP, 0);
     core.system.mwait_masked = hints(state) & kBreakOnMaskedInterrupt;
     // Without an armed monitor, or with the line written since, it is a NOP. The state that EAX asks for is a hint.
-    if (core.system.monitor_armed && !mwait_ends(core)) state.activity = ActivityState::Mwait;
+    if (core.system.monitor_armed && !mwait_ends(core))
+        state.activity = ActivityState::Mwait;
+    else
+        core.system.monitor_armed = false;
     return jump_next(core, insn);
 }
 

@@ -44,7 +44,7 @@ Outcome masked_store(Core& core, const Insn& insn, u64&) {
     if (mmx) {
         VMXSIM_TRY(check_mmx(core));
     } else {
-        VMXSIM_TRY(check_sse(core));
+        VMXSIM_TRY(check_vector(core, insn));
     }
     FpuState& fpu = core.fpu;
     Vector data, mask;

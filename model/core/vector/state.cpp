@@ -89,7 +89,7 @@ Outcome restore(Core& core, const Insn& insn, u64&) {
 }
 
 Outcome ldmxcsr(Core& core, const Insn& insn, u64&) {
-    VMXSIM_TRY(check_sse(core));
+    VMXSIM_TRY(check_vector(core, insn));
     u32 value = 0;
     VMXSIM_TRY(read_memory(core, insn, insn.op[0], &value, sizeof value));
     if (value & ~mxcsr::kDefined) return core.raise(vector::GP, 0);
@@ -98,7 +98,7 @@ Outcome ldmxcsr(Core& core, const Insn& insn, u64&) {
 }
 
 Outcome stmxcsr(Core& core, const Insn& insn, u64&) {
-    VMXSIM_TRY(check_sse(core));
+    VMXSIM_TRY(check_vector(core, insn));
     return write_memory(core, insn, insn.op[0], &core.fpu.mxcsr, sizeof core.fpu.mxcsr);
 }
 

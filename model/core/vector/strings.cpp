@@ -68,10 +68,13 @@ unsigned aggregate(const Vector& a, const Vector& b, unsigned n1, unsigned n2, C
 }
 
 Outcome compare_strings(Core& core, const Insn& insn, u64& flags) {
-    VMXSIM_TRY(check_sse(core));
+    VMXSIM_TRY(check_vector(core, insn));
     const ZydisMnemonic m = insn.z.mnemonic;
-    const bool lengths_given = m == ZYDIS_MNEMONIC_PCMPESTRI || m == ZYDIS_MNEMONIC_PCMPESTRM;
-    const bool to_index = m == ZYDIS_MNEMONIC_PCMPESTRI || m == ZYDIS_MNEMONIC_PCMPISTRI;
+    const auto is = [&](ZydisMnemonic legacy, ZydisMnemonic vex) { return m == legacy || m == vex; };
+    const bool lengths_given = is(ZYDIS_MNEMONIC_PCMPESTRI, ZYDIS_MNEMONIC_VPCMPESTRI) ||
+                               is(ZYDIS_MNEMONIC_PCMPESTRM, ZYDIS_MNEMONIC_VPCMPESTRM);
+    const bool to_index = is(ZYDIS_MNEMONIC_PCMPESTRI, ZYDIS_MNEMONIC_VPCMPESTRI) ||
+                          is(ZYDIS_MNEMONIC_PCMPISTRI, ZYDIS_MNEMONIC_VPCMPISTRI);
     const Vector a = core.fpu.xmm[static_cast<unsigned>(insn.op[0].reg.value - ZYDIS_REGISTER_XMM0)];
     Vector b;
     if (is_memory(insn.op[1])) {
@@ -80,7 +83,8 @@ Outcome compare_strings(Core& core, const Insn& insn, u64& flags) {
         b = core.fpu.xmm[static_cast<unsigned>(insn.op[1].reg.value - ZYDIS_REGISTER_XMM0)];
     }
     const Control c{static_cast<unsigned>(insn.op[2].imm.value.u & 0x7f)};
-    const bool wide = insn.z.attributes & ZYDIS_ATTRIB_HAS_REX && insn.z.raw.rex.W;
+    const bool wide = is_vex(insn) ? core.state.code64() && insn.z.raw.vex.W
+                                   : insn.z.attributes & ZYDIS_ATTRIB_HAS_REX && insn.z.raw.rex.W;
     const unsigned n1 = lengths_given ? explicit_length(core.state.r[vmx::RAX], wide, c) : implicit_length(a, c);
     const unsigned n2 = lengths_given ? explicit_length(core.state.r[vmx::RDX], wide, c) : implicit_length(b, c);
     const unsigned all = (1u << c.count()) - 1;
@@ -107,6 +111,7 @@ Outcome compare_strings(Core& core, const Insn& insn, u64& flags) {
         }
     }
     core.fpu.xmm[0] = mask;
+    if (is_vex(insn)) core.fpu.ymm_high[0] = {};
     return Outcome::Next;
 }
 
