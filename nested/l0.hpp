@@ -111,6 +111,7 @@ struct L0 {
     u64 host_rsp = 0;                ///< what HOST_RSP of the current VMCS holds; 0: to be written
     std::optional<PendingEvent> pending;
     std::map<u32, u64> mtrrs;  ///< as L1 set them
+    u64 mcg_status = 0;
     u64 interruptibility = 0;  ///< as skip_instruction() found it
 
     // ---- l0.cpp: start, the loop around exits

@@ -180,6 +180,18 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
     return Outcome::Next;
 }
 
+void Engine::count_unimplemented(const Insn& insn) {
+    Missing& m = unimplemented_[insn.z.mnemonic];
+    if (m.times++ != 0) return;
+    m.rip = core_.state.rip;
+    ZydisFormatter formatter;
+    char text[128] = {};
+    ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+    ZydisFormatterFormatInstruction(&formatter, &insn.z, insn.op, insn.z.operand_count_visible, text, sizeof text, m.rip,
+                                    nullptr);
+    m.text = text;
+}
+
 const Insn& Engine::full(const Op& op) {
     Block& b = *hot_.block;
     const auto i = static_cast<std::size_t>(&op - b.first());
