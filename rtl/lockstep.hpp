@@ -50,6 +50,9 @@ public:
 
     arch::VmcsReply transact(const arch::VmcsRequest& request) override;
     arch::VmcsCacheStats stats() const override { return first_.port->stats(); }
+    std::optional<arch::LineMask> inspect(HostPhysical vmcs, arch::VmcsPage& page) const override {
+        return first_.port->inspect(vmcs, page);
+    }
     std::vector<vmcs_cache::ContextState> contexts() const { return first_.contexts(); }
     /// Operations compared so far.
     u64 operations() const { return operations_; }

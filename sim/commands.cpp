@@ -64,6 +64,8 @@ int simulate(const Options& options) {
     check_writable(options.stats);
 
     const bool echo = boot || options.console || (s && s->console);
+    // Each line at once, into a file or pipe as well: whoever waits for it, or stops the run, has what was printed.
+    if (echo) std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);
     std::optional<Progress> progress;
     if (!options.quiet && Progress::wanted()) {
         progress.emplace(config.profile.cpu.frequency_mhz);
@@ -85,7 +87,7 @@ int simulate(const Options& options) {
     if (!options.stats.empty())
         write_atomically(options.stats,
                          statistics(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-    if (report.exit_status != 0 && result.stop != core::StopReason::DebugExit) {
+    if (report.exit_status != 0 && went_wrong(result)) {
         if (!echo) print(stderr, last_lines(result.console));
         print(stderr, fmt::format("{}\n{}", result.state, result.state.ends_with('\n') ? "" : "\n"));
         print(stderr, fmt::format("vmxsim: {}\n", ending(result)));
@@ -123,6 +125,8 @@ MachineConfig make_config(const Options& o, const Scenario* s) {
         else c.modules.push_back({text.substr(0, space), text.substr(space + 1)});
     }
     c.max_cycles = o.max_cycles;
+    c.debug = o.debug;
+    c.debug.boot = o.command == Command::Boot;
     c.quiet = o.quiet;
     return c;
 }

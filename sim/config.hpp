@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "model/core/core.hpp"
+#include "sim/debug/options.hpp"
 #include "sim/profile.hpp"
 #include "sim/progress.hpp"
 
@@ -51,6 +52,7 @@ struct MachineConfig {
     std::string append;  ///< the image's command line, without its name
     std::vector<BootModule> modules;
     u64 max_cycles = 0;                 ///< the run ends here at the latest; 0: no limit
+    DebugOptions debug;
     bool quiet = false;                 ///< no progress on standard error
     std::function<void(char)> console;  ///< told each character of COM1 as it is sent; may be empty
     std::function<void(const Advance&)> progress;  ///< told each simulated millisecond how far it is; may be empty

@@ -10,10 +10,13 @@
 #include "model/devices/platform.hpp"
 #include "model/devices/serial.hpp"
 #include "nested/unit_module.hpp"
+#include "sim/debug/state_report.hpp"
+#include "sim/debug/watch.hpp"
 #include "sim/firmware/acpi.hpp"
 #include "sim/firmware/bios_data.hpp"
 #include "sim/loader.hpp"
 #include "sim/processor.hpp"
+#include "sim/report.hpp"
 #include "sim/totals.hpp"
 
 namespace vmxsim::sim {
@@ -69,6 +72,7 @@ public:
           core_module_("core", turns_, config.max_cycles == 0 ? ~u64{0} : config.max_cycles, period_) {
         io_.attach(serial_.first(), serial_.last(), serial_);
         io_.attach(devices::DebugExit::kFirst, devices::DebugExit::kLast, debug_exit_);
+        io_.attach(devices::DebugConsole::kPort, devices::DebugConsole::kPort, debug_console_);
         io_.attach(devices::FwCfg::kSelector, devices::FwCfg::kData, fw_cfg_);
         io_.attach(devices::ShutdownPort::kPort, devices::ShutdownPort::kPort, shutdown_port_);
         if (config.l0 == L0Mode::None) attach_platform();
@@ -123,8 +127,10 @@ public:
 
     RunResult run() {
         at_entry_ = load_image();
+        if (config_.debug.any()) watch_ = std::make_unique<Watch>(config_.debug, inspectors(), config_.image_path);
         sc_core::sc_start();
         collect();
+        if (watch_) watch_->ended(went_wrong(result_), exit_status(result_, config_.debug.boot));
         return std::move(result_);
     }
 
@@ -140,6 +146,14 @@ private:
 
     /// The run ends behind the instruction that is being executed.
     void stop(core::StopReason why) { turns_.running().request_stop(why); }
+
+    /// The machine as a debugger sees it, one processor each.
+    std::vector<Inspector> inspectors() {
+        const auto in_l2 = unit_ ? std::function<bool()>([this] { return unit_->in_l2(); }) : std::function<bool()>{};
+        std::vector<Inspector> all;
+        for (const auto& p : processors_) all.push_back({p->core, p->vmcs_port, in_l2});
+        return all;
+    }
 
     vmx::CpuState load_image() {
         std::vector<LoadModule> modules;
@@ -191,13 +205,13 @@ private:
 
     /// All of the processor that ran last, and one line of each other one.
     std::string describe() {
-        if (processors_.size() == 1) return boot().core.describe();
+        const std::vector<Inspector> all = inspectors();
+        if (all.size() == 1) return state_report(all.front());
         std::string text;
-        for (unsigned i = 0; i < processors_.size(); ++i) {
-            const core::Core& core = processors_[i]->core;
-            const std::string state = core.describe();
+        for (unsigned i = 0; i < all.size(); ++i) {
+            const std::string state = &all[i].core == &turns_.running() ? state_report(all[i]) : registers_text(all[i]);
             text += "processor " + std::to_string(i) + "\n";
-            text += &core == &turns_.running() ? state : state.substr(0, state.find('\n') + 1);
+            text += &all[i].core == &turns_.running() ? state : state.substr(0, state.find('\n') + 1);
         }
         return text;
     }
@@ -211,6 +225,7 @@ private:
     devices::IoBus io_;
     devices::Serial serial_;
     devices::DebugExit debug_exit_;
+    devices::DebugConsole debug_console_{[this](char c) { put(c); }};
     devices::ShutdownPort shutdown_port_;
     devices::FwCfg fw_cfg_;
     std::unique_ptr<devices::Platform> platform_;  ///< on the bare machine
@@ -221,6 +236,7 @@ private:
     std::unique_ptr<nested::Unit> unit_;
     std::unique_ptr<nested::UnitModule> unit_module_;
     std::unique_ptr<nested::TlmRootAgent> agent_;
+    std::unique_ptr<Watch> watch_;
 };
 
 }  // namespace

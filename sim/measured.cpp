@@ -51,7 +51,8 @@ std::vector<std::string> lines_of(std::string_view console) {
     while (!console.empty()) {
         const auto end = console.find('\n');
         std::string line(console.substr(0, end));
-        if (!line.empty() && line.back() == '\r') line.pop_back();
+        // One from each terminal that a line went through: that of a guest, that of its host.
+        while (!line.empty() && line.back() == '\r') line.pop_back();
         lines.push_back(std::move(line));
         if (end == std::string_view::npos) break;
         console.remove_prefix(end + 1);

@@ -17,6 +17,7 @@ namespace {
 /// Options as words, before their meaning is checked.
 struct Words {
     std::string append, memory, cpus, l0, policy, profile, vmcs_cache = "tlm", timing = "interval", max_cycles;
+    std::string gdb, log_filter, log_range, log_from;
 };
 
 [[noreturn]] void fail(std::string_view option, std::string_view value, std::string_view expected) {
@@ -44,6 +45,14 @@ void add_machine_options(CLI::App& app, Options& o, Words& w) {
         ->take_all();
     app.add_option("--stats", o.stats, "write statistics as JSON")->type_name("FILE");
     app.add_option("--max-cycles", w.max_cycles, "end the run after so many cycles (status 3)")->type_name("N");
+    app.add_option("--gdb", w.gdb, "wait for gdb on this port of localhost (0: any), and stop before the first instruction")
+        ->type_name("PORT");
+    app.add_option("--log", o.debug.log.file, "write a line for each event of the run; - is standard error")->type_name("FILE");
+    app.add_option("--log-filter", w.log_filter,
+                   "which events: insn, exit, entry, interrupt, exception, msr, io, vmcs, cr; all (default: all but insn)")
+        ->type_name("KIND,...");
+    app.add_option("--log-range", w.log_range, "only where RIP is from A to B (linear, hexadecimal)")->type_name("A-B");
+    app.add_option("--log-from", w.log_from, "only from this cycle on")->type_name("CYCLE");
     app.add_flag("--quiet", o.quiet, "no report and no progress");
 }
 
@@ -67,6 +76,30 @@ T word_of(std::string_view option, const std::string& word, std::initializer_lis
         names.push_back(name_of(v));
     }
     fail(option, word, alternatives(names));
+}
+
+void interpret_debug(const CLI::App& sub, const Words& w, DebugOptions& o) {
+    const auto said = [&](const char* option) { return sub.get_option(option)->count() != 0; };
+    if (said("--gdb")) {
+        const auto port = parse_number(w.gdb);
+        if (!port || *port > 0xffff) fail("--gdb", w.gdb, "a port from 0 to 65535");
+        o.gdb = static_cast<u16>(*port);
+    }
+    if (said("--log") && o.log.file.empty()) fail("--log", "", "a file, or -");
+    for (const char* option : {"--log-filter", "--log-range", "--log-from"})
+        if (said(option) && !said("--log")) throw InputError(fmt::format("{}: there is no log, expected --log FILE beside it", option));
+    if (said("--log-filter")) {
+        const auto kinds = parse_log_kinds(w.log_filter);
+        if (!kinds) fail("--log-filter", w.log_filter, "a list of " + alternatives({std::begin(kLogKinds), std::end(kLogKinds)}) + ", or all");
+        o.log.kinds = *kinds;
+    }
+    if (said("--log-range") && !parse_log_range(w.log_range, o.log))
+        fail("--log-range", w.log_range, "two hexadecimal addresses, the lower one first: 101000-101fff");
+    if (said("--log-from")) {
+        const auto cycle = parse_number(w.log_from);
+        if (!cycle) fail("--log-from", w.log_from, "a cycle");
+        o.log.from = *cycle;
+    }
 }
 
 /// Turns words into values.
@@ -98,6 +131,7 @@ void interpret(const CLI::App& sub, const Words& w, Options& o) {
         if (!n || *n == 0) fail("--max-cycles", w.max_cycles, "a number of cycles from 1");
         o.max_cycles = *n;
     }
+    interpret_debug(sub, w, o.debug);
 }
 
 /// CLI11's messages, some of which have several lines, as one.

@@ -29,6 +29,7 @@ struct Options {
     std::vector<std::string> settings;  ///< --set, in order
     std::string stats;                  ///< file; empty: none
     u64 max_cycles = 0;                 ///< 0: no limit
+    DebugOptions debug;                 ///< --gdb, --log...
     bool quiet = false;
     bool console = false;  ///< run: show what the image prints
 };

@@ -52,6 +52,11 @@ int exit_status(const RunResult& result, bool boot) {
     return result.stop == core::StopReason::PowerOff ? 0 : 3;
 }
 
+bool went_wrong(const RunResult& result) {
+    using core::StopReason;
+    return result.stop != StopReason::DebugExit && result.stop != StopReason::PowerOff && result.stop != StopReason::Debugger;
+}
+
 std::string ending(const RunResult& result) {
     using core::StopReason;
     const std::string detail = result.stop_detail.empty() ? "" : ": " + result.stop_detail;
@@ -73,6 +78,8 @@ std::string ending(const RunResult& result) {
             return "VMX abort";
         case StopReason::AgentStopped:
             return "the nested unit stopped L1" + detail;
+        case StopReason::Debugger:
+            return "the debugger ended the run";
         case StopReason::None:
             break;
     }

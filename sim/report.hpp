@@ -46,6 +46,8 @@ int exit_status(const RunResult& result, bool boot);
 
 /// One sentence on how the run ended.
 std::string ending(const RunResult& result);
+/// The machine came to an end that its image did not ask for: its state is worth a look.
+bool went_wrong(const RunResult& result);
 
 /// Tables of at most 100 columns.
 std::string human_report(const Report& report);

@@ -152,6 +152,10 @@ std::string totals(const Report& r) {
     }
     const double ms =
         static_cast<double>(r.result.cycles) / static_cast<double>(r.config.profile.cpu.frequency_mhz) / 1000;
+    if (r.result.cpus.size() > 1)
+        for (std::size_t i = 0; i < r.result.cpus.size(); ++i)
+            out += fmt::format("processor {}  {} instructions, {} cycles\n", i, grouped(r.result.cpus[i].instructions),
+                               grouped(r.result.cpus[i].cycles));
     out += fmt::format("run          {} instructions, {} cycles ({:.3f} ms); {}\n", grouped(r.result.instructions),
                        grouped(r.result.cycles), ms, ending(r.result));
     return out;

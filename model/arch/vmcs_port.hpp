@@ -2,6 +2,8 @@
 // The one contract of everything that holds VMCS data: the transaction-level cache, the RTL behind its adapter, and the
 // lockstep pair of both. Same requests, same replies, same cycles.
 #pragma once
+#include <optional>
+
 #include "model/arch/vmcs_layout.hpp"
 
 namespace vmxsim::arch {
@@ -52,6 +54,9 @@ public:
     virtual ~VmcsPort() = default;
     virtual VmcsReply transact(const VmcsRequest& request) = 0;
     virtual VmcsCacheStats stats() const = 0;
+    /// For debuggers: copies the lines of the region that are held here into `page`, without cost or effect, and tells
+    /// which; the others are as memory has them. Empty: this holder shows nothing without a transaction.
+    virtual std::optional<LineMask> inspect(HostPhysical /*vmcs*/, VmcsPage& /*page*/) const { return std::nullopt; }
 };
 
 /// What the cache needs of memory: whole lines, each with its latency.

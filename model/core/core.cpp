@@ -32,7 +32,19 @@ Core::Core(const Dependencies& d, TimingLevel timing)
 
 Core::~Core() = default;
 
-StopReason Core::run(u64 until) { return engine_->run(until); }
+void Core::attach(Observer* observer) {
+    observer_ = observer;
+    engine_->observe_instructions(observer && observer->wants_instructions());
+}
+
+StopReason Core::run(u64 until) {
+    if (observer_) {
+        stop_ = StopReason::None;
+        observer_->slice(*this);
+        if (stop_ != StopReason::None) return stop_;
+    }
+    return engine_->run(until);
+}
 
 u64 Core::instructions() const { return engine_->instructions(); }
 u64 Core::branches() const { return engine_->branches(); }

@@ -12,7 +12,9 @@
 #include "model/arch/param.hpp"
 #include "model/core/cpuid.hpp"
 #include "model/core/fpu_state.hpp"
+#include "model/core/observer.hpp"
 #include "model/core/outcome.hpp"
+#include "model/core/trail.hpp"
 #include "model/devices/io_bus.hpp"
 #include "model/devices/mmio_bus.hpp"
 #include "model/memory/cache_hierarchy.hpp"
@@ -51,6 +53,7 @@ enum class StopReason : u8 {
     Shutdown,     ///< triple fault outside VMX
     VmxAbort,
     AgentStopped, ///< the nested unit ended the run
+    Debugger,     ///< who watches ended the run
 };
 
 /// What system instructions keep beside CpuState.
@@ -109,6 +112,8 @@ public:
     }
     /// Devices in physical memory. Without it there is RAM alone.
     void attach(devices::MmioBus& mmio) { mmio_ = &mmio; }
+    /// Who watches, or null. Before the first run(), or between two.
+    void attach(Observer* observer);
 
     vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
     SystemState system;
@@ -146,6 +151,9 @@ public:
     vmx::Vmx& vmx() { return *vmx_; }
     const vmx::Vmx& vmx() const { return *vmx_; }
     vmx::RootAgent* agent() { return agent_; }
+    Observer* observer() const { return observer_; }
+    Trail& trail() { return trail_; }
+    const Trail& trail() const { return trail_; }
     arch::InterruptPort* interrupts() const { return interrupts_; }
     const arch::InterruptLines& lines() const { return *lines_; }
     const devices::MmioBus& mmio() const { return *mmio_; }
@@ -206,6 +214,8 @@ private:
     bool deliver_or_exit(vmx::Event event, bool injected);
     /// The agent's turn after a VM exit, for as long as what it injects ends in VM exits.
     void serve_exits(bool exit_due);
+    void note_delivery(const vmx::Event& event, bool injected);
+    void note_entry(bool failed);
     bool wait_for_others(u64 cost);
     friend class Engine;
     mmu::Mmu& mmu_;
@@ -233,6 +243,8 @@ private:
     vmx::Event fault_{};
     vmx::ExitInfo exit_{};
     Msrs msrs_{*this};
+    Observer* observer_ = nullptr;
+    Trail trail_;
     std::unique_ptr<Engine> engine_;
 };
 

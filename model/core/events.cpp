@@ -98,6 +98,19 @@ void record_nmi_unblocking(ExitInfo& info) {
 
 }  // namespace
 
+void Core::note_delivery(const Event& event, bool injected) {
+    trail_.note({.kind = TrailKind::Delivery, .vector = event.vector, .type = static_cast<u8>(event.type),
+                 .has_error_code = event.has_error_code, .injected = injected, .non_root = state.vmx.non_root,
+                 .error_code = event.error_code, .rip = state.rip, .cycles = state.cycles, .detail = event.cr2});
+    if (observer_) [[unlikely]] observer_->delivering(*this, event, injected);
+}
+
+void Core::note_entry(bool failed) {
+    trail_.note({.kind = failed ? TrailKind::FailedEntry : TrailKind::Entry, .non_root = state.vmx.non_root,
+                 .rip = state.rip, .cycles = state.cycles});
+    if (observer_) [[unlikely]] observer_->vm_entry(*this, failed);
+}
+
 bool Core::deliver_or_exit(Event event, bool injected) {
     if (event.type == EventType::Other) return false;  // a pending MTF VM exit, which Vmx::pending_exit() reports
     std::optional<Event> original;
@@ -116,6 +129,7 @@ bool Core::deliver_or_exit(Event event, bool injected) {
             exit_ = info;
             return true;
         }
+        note_delivery(event, injected);
         if (!injected) record(state, event);
         spend(params_.far_transfer);
         const Outcome outcome = deliver_through_idt(*this, event, injected);
@@ -161,6 +175,8 @@ bool Core::deliver_or_exit(Event event, bool injected) {
                     exit_ = last;
                     return true;
                 }
+                trail_.note({.kind = TrailKind::TripleFault, .rip = state.rip, .cycles = state.cycles});
+                if (observer_) observer_->triple_fault(*this);
                 state.activity = vmx::ActivityState::Shutdown;
                 request_stop(StopReason::Shutdown);
                 return false;
@@ -179,6 +195,9 @@ void Core::serve_exits(bool exit_due) {
     // A loop, not recursion: an agent may inject events whose delivery exits again, without end.
     for (;;) {
         if (exit_due) {
+            trail_.note({.kind = TrailKind::Exit, .non_root = true, .reason = static_cast<u16>(exit_.reason),
+                         .rip = state.rip, .cycles = state.cycles, .detail = exit_.qualification});
+            if (observer_) [[unlikely]] observer_->vm_exit(*this, exit_);
             vmx_->exit(exit_);
             context_changed();
             if (vmx_->abort_indicator() != 0) {
@@ -193,6 +212,7 @@ void Core::serve_exits(bool exit_due) {
             request_stop(StopReason::AgentStopped);
             return;
         }
+        note_entry(false);
         if (!inject || !deliver_or_exit(*inject, true)) return;
         exit_due = true;
     }
@@ -204,10 +224,12 @@ void Core::after_vm_entry(const vmx::EntryResult& result) {
             break;
         case vmx::EntryResult::FailedExit:
             context_changed();
+            note_entry(true);
             serve_exits(false);
             break;
         case vmx::EntryResult::Entered:
             context_changed();
+            note_entry(false);
             if (result.inject && deliver_or_exit(*result.inject, true)) take_vm_exit();
             break;
     }

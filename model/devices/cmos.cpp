@@ -37,6 +37,7 @@ Cmos::Cmos(Timers& timers, Line irq8, u64 ram_bytes)
     };
     constexpr u64 kMiB = u64{1} << 20, kGiB4 = u64{1} << 32;
     const u64 extended_kib = ram_bytes > kMiB ? (ram_bytes - kMiB) >> 10 : 0;
+    memory_[0x14] = 2;  // equipment: a coprocessor, as the BIOS data area tells
     word(0x15, 640);
     word(0x17, extended_kib);
     word(0x30, extended_kib);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ports by which a test image ends the run.
+// Ports by which a test image prints and ends the run.
 #pragma once
 #include <functional>
 #include <string_view>
@@ -23,6 +23,20 @@ public:
 
 private:
     std::function<void(int)> exit_;
+};
+
+/// Bochs's port E9H and QEMU's isa-debugcon: what is written is text, and reads give E9H, by which an image knows it.
+class DebugConsole : public PortDevice {
+public:
+    static constexpr u16 kPort = 0xe9;
+    explicit DebugConsole(std::function<void(char)> put) : put_(std::move(put)) {}
+    u32 in(u16, unsigned) override { return kPort; }
+    void out(u16, unsigned, u32 value) override {
+        if (put_) put_(static_cast<char>(value & 0xff));
+    }
+
+private:
+    std::function<void(char)> put_;
 };
 
 /// Bochs's and old QEMU's power-off port: the letters of "Shutdown", one byte each, in a row.

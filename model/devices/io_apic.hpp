@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The I/O APIC (82093AA with an EOI register, version 20H), at FEC00000H.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <functional>
 
@@ -18,6 +19,13 @@ public:
         entries_.fill(kMasked);
     }
     void set_pin(unsigned pin, bool high);
+    /// A pin may yet send an NMI or INIT, which IF does not hold off.
+    bool may_send_nmi() const {
+        return std::any_of(entries_.begin(), entries_.end(), [](u64 e) {
+            const auto mode = static_cast<DeliveryMode>(e >> 8 & 7);
+            return !(e & kMasked) && (mode == DeliveryMode::Nmi || mode == DeliveryMode::Init);
+        });
+    }
     /// A local APIC's EOI of a level-triggered vector.
     void end_of_interrupt(u8 vector);
 

@@ -56,6 +56,11 @@ public:
     void deliver(const InterruptMessage& m);
     /// LINT0, the PIC's output: what matters while its entry passes interrupts on (ExtINT), and edges in other modes.
     void lint0(bool high);
+    /// LINT0 would pass an edge on as an NMI. No device of this model drives LINT1, and the timer's interrupts are fixed.
+    bool lint0_is_nmi() const {
+        return software_enabled() && !(lvt_[kLint0] & kMasked) &&
+               static_cast<DeliveryMode>(lvt_[kLint0] >> 8 & 7) == DeliveryMode::Nmi;
+    }
     /// An interrupt of its own waits, of enough priority.
     bool pending() const;
     /// The PIC's interrupt passes through.

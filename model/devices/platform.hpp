@@ -53,6 +53,7 @@ public:
     u8 acknowledge_pic();
     /// A message of processor `from` to local APICs.
     void send(const InterruptMessage& message, Shorthand to, unsigned from);
+    bool may_send_nmi() const { return io_apic_ && io_apic_->may_send_nmi(); }
     void end_of_interrupt(u8 vector) { if (io_apic_) io_apic_->end_of_interrupt(vector); }
 
 private:

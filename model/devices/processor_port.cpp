@@ -62,6 +62,9 @@ void ProcessorPort::update_interrupt() {
     if (lines_.interrupt && !before) tell();
 }
 
+/// Without a way for a timer to become an NMI, a processor that halts with interrupts disabled halts for good.
+bool ProcessorPort::may_raise_nmi() const { return apic_ && (apic_->lint0_is_nmi() || platform_.may_send_nmi()); }
+
 void ProcessorPort::update_deadline() { lines_.deadline = std::min(own_deadline_, platform_.timers().next()); }
 
 /// The local APIC's own interrupts and one of the PIC: ExtINT comes first, as it has no priority of its own.

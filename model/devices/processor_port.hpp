@@ -30,7 +30,7 @@ public:
 
     // arch::InterruptPort
     u8 acknowledge() override;
-    bool may_raise_nmi() const override { return apic_ != nullptr; }
+    bool may_raise_nmi() const override;
     void initialised() override;
     u8 task_priority() const override { return apic_ ? apic_->task_priority() : u8{0}; }
     void set_task_priority(u8 value) override { if (apic_) apic_->set_task_priority(value); }

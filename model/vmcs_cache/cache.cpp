@@ -69,6 +69,16 @@ u8* bytes_of(u64& v) { return reinterpret_cast<u8*>(&v); }
 const u8* bytes_of(const u64& v) { return reinterpret_cast<const u8*>(&v); }
 }  // namespace
 
+std::optional<LineMask> VmcsCache::inspect(HostPhysical vmcs, arch::VmcsPage& page) const {
+    for (const Context& c : contexts_) {
+        if (c.vmcs != vmcs) continue;
+        for (unsigned line = 0; line < arch::kVmcsLines; ++line)
+            if (c.valid >> line & 1) std::memcpy(page.bytes.data() + 64 * line, c.page.bytes.data() + 64 * line, 64);
+        return c.valid;
+    }
+    return 0;
+}
+
 VmcsReply VmcsCache::access(const VmcsRequest& request, Place place, bool write) {
     if (contexts_.empty()) return access_memory(request, place, write);
     VmcsReply reply;

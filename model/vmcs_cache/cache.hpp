@@ -45,6 +45,7 @@ public:
 
     arch::VmcsReply transact(const arch::VmcsRequest& request) override;
     arch::VmcsCacheStats stats() const override { return stats_; }
+    std::optional<arch::LineMask> inspect(HostPhysical vmcs, arch::VmcsPage& page) const override;
 
     /// The contexts in use, by index. No effect on anything.
     std::vector<ContextState> contexts() const;

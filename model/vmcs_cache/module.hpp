@@ -18,6 +18,7 @@ struct VmcsExtension : tlm::tlm_extension<VmcsExtension> {
     const arch::VmcsRequest* request = nullptr;
     arch::VmcsReply* reply = nullptr;
     arch::VmcsCacheStats* stats = nullptr;  ///< transport_dbg: filled with the target's counters
+    const arch::VmcsPort** shown = nullptr;  ///< transport_dbg: filled with the port to look into
     /// Set by the target as it would grant direct memory: later requests may go to this port itself. Who stands between
     /// and adds time clears it.
     arch::VmcsPort* direct = nullptr;
@@ -51,8 +52,9 @@ private:
     }
     unsigned debug(tlm::tlm_generic_payload& payload) {
         const auto* extension = payload.get_extension<VmcsExtension>();
-        if (!extension || !extension->stats) return 0;
-        *extension->stats = port_.stats();
+        if (!extension || !(extension->stats || extension->shown)) return 0;
+        if (extension->stats) *extension->stats = port_.stats();
+        if (extension->shown) *extension->shown = &port_;
         payload.set_response_status(tlm::TLM_OK_RESPONSE);
         return 1;
     }
@@ -116,6 +118,13 @@ public:
         socket->transport_dbg(payload_);
         extension_.stats = nullptr;
         return stats;
+    }
+    std::optional<arch::LineMask> inspect(HostPhysical vmcs, arch::VmcsPage& page) const override {
+        const arch::VmcsPort* port = nullptr;
+        extension_.shown = &port;
+        socket->transport_dbg(payload_);
+        extension_.shown = nullptr;
+        return port ? port->inspect(vmcs, page) : std::nullopt;
     }
 
 private:

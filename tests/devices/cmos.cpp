@@ -105,6 +105,7 @@ BOOST_AUTO_TEST_CASE(the_alarm_matches_its_fields) {
 }
 
 BOOST_AUTO_TEST_CASE(memory_sizes_are_where_firmware_puts_them) {
+    BOOST_TEST(get(0x14) == 2u, "equipment: a coprocessor");
     BOOST_TEST((get(0x34) | get(0x35) << 8) == (512u - 16) * 16);
     BOOST_TEST((get(0x15) | get(0x16) << 8) == 640u);
 }

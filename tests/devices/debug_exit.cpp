@@ -23,6 +23,15 @@ BOOST_AUTO_TEST_CASE(a_written_value_becomes_an_odd_exit_status) {
     BOOST_TEST(bus.in(0xf4, 4) == 0u);
 }
 
+BOOST_AUTO_TEST_CASE(the_debug_console_takes_text_and_says_that_it_is_there) {
+    std::string text;
+    DebugConsole console([&](char c) { text += c; });
+    console.out(0xe9, 1, 'o');
+    console.out(0xe9, 1, 'k');
+    BOOST_TEST(text == "ok");
+    BOOST_TEST(console.in(0xe9, 1) == 0xe9u);
+}
+
 BOOST_AUTO_TEST_CASE(the_word_shutdown_ends_the_run_and_nothing_less) {
     int ends = 0;
     ShutdownPort device([&] { ++ends; });

@@ -127,6 +127,19 @@ BOOST_AUTO_TEST_CASE(a_single_stepped_hlt_traps_at_once) {
     BOOST_TEST((m.s().dr6 & 0xf00f) == 0x4000u);
 }
 
+BOOST_AUTO_TEST_CASE(sysret_that_sets_tf_traps_before_the_next_instruction) {
+    Debugged m;
+    m.s().efer |= vmx::efer::SCE;
+    m.s().star = u64{8 | 3} << 48 | u64{8} << 32;
+    m.s().r[vmx::RCX] = Machine::kCode + 0x10;
+    m.s().r[vmx::R11] = vmx::rflags::TF | 2;
+    m.put(Machine::kCode, {0x48, 0x0f, 0x07});  // sysretq
+    m.put(Machine::kCode + 0x10, {0xff, 0xc0, 0xeb, 0xfe});
+    m.run();
+    BOOST_TEST(m.s().r[vmx::RAX] == 0u);
+    BOOST_TEST((m.s().dr6 & 0x4000) != 0u);
+}
+
 BOOST_AUTO_TEST_CASE(mov_ss_and_int1_make_one_debug_exception) {
     // mov ss, [rbx]; int1; hlt: a watchpoint on what MOV SS reads, and single steps.
     for (const bool steps : {false, true}) {

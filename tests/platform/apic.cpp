@@ -113,6 +113,27 @@ BOOST_AUTO_TEST_CASE(guest_code_reaches_the_apic_by_its_page) {
     BOOST_TEST(cycles() > 1'000'000u);
 }
 
+BOOST_AUTO_TEST_CASE(a_halt_without_interrupts_ends_though_timers_run) {
+    place(kCode, {0xfa, 0xf4});  // cli; hlt
+    apic(kTimer, 1u << 17 | 0x31);
+    apic(kDivide, 3);
+    apic(kInitial, 100);
+    BOOST_TEST((run(1'000'000) == StopReason::Halted));
+    BOOST_TEST(cycles() < 10'000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_pit_that_becomes_an_nmi_wakes_a_halt_without_interrupts) {
+    place(kCode, {0xfa, 0xf4, 0xeb, 0xfd});  // cli; hlt; jmp back to hlt
+    gate(2, kCode64, kHandler + 16 * 2, 14);
+    handler(2, {0x48, 0xff, 0xc3, 0x48, 0xcf});
+    redirect(2, 4u << 8);  // the PIT's pin, delivery mode NMI
+    io.out(0x43, 1, 0x34);
+    io.out(0x40, 1, 0x00);
+    io.out(0x40, 1, 0x01);
+    BOOST_TEST((run(5'000'000) == StopReason::Budget));
+    BOOST_TEST(r(RBX) > 1u);
+}
+
 BOOST_AUTO_TEST_CASE(the_task_priority_holds_its_class_back) {
     apic(kTpr, 0x30);
     apic(kIcr, 0x44031);  // to itself

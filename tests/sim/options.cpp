@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(run_takes_all_that_its_help_names) {
     const auto o = parse({"run",      "nested-exits", "--l0",     "none",     "--policy",     "kvm-2011", "--profile",
                           "haswell",  "--vmcs-cache", "lockstep", "--timing", "none",         "--set",    "a.b=1",
                           "--set",    "c.d=2",        "--stats",  "x.json",   "--max-cycles", "5000",     "--quiet",
-                          "--append", "n=3",          "--memory", "32M"})
+                          "--append", "n=3",          "--memory", "32M",      "--cpus",       "4"})
                        .options.value();
     BOOST_TEST((o.command == Command::Run));
     BOOST_TEST(o.scenario == "nested-exits");
@@ -53,6 +53,7 @@ BOOST_AUTO_TEST_CASE(run_takes_all_that_its_help_names) {
     BOOST_TEST(o.quiet);
     BOOST_TEST(*o.append == "n=3");
     BOOST_TEST(*o.memory_bytes == u64{32} << 20);
+    BOOST_TEST(o.cpus == 4u);
 }
 
 BOOST_AUTO_TEST_CASE(what_is_not_said_is_left_to_the_scenario) {

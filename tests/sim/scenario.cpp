@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_is_said_with_its_line) {
 
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_answered_with_the_names_there_are) {
     BOOST_CHECK_EXCEPTION(find_definition("scenarios", "nested"), InputError, [](const auto& e) {
-        return has(e.what(), "nested: no such scenario, expected linux-boot, linux-kvm or nested-exits");
+        return has(e.what(), "nested: no such scenario, expected linux-boot, linux-kvm, linux-nested or nested-exits");
     });
     BOOST_CHECK_THROW(find_definition("profiles", "../profiles/nehalem"), InputError);
     BOOST_CHECK_THROW(find_definition("profiles", ""), InputError);

@@ -86,6 +86,12 @@ void Engine::forget_all_blocks() {
     ++flushes_;
 }
 
+void Engine::observe_instructions(bool on) {
+    if (on == hooked_) return;
+    hooked_ = on;
+    forget_all_blocks();
+}
+
 std::size_t Engine::bucket(u64 va, u64 ppage, u32 mode) {
     u64 h = va ^ ppage >> 3 ^ u64{mode} << 40;
     h *= 0x9e3779b97f4a7c15;

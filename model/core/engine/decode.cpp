@@ -70,8 +70,9 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
     core_.ram().read_block(at, {bytes, available});
 
     const unsigned limit = m & mode::kSingle ? 1 : kMaxInstructions;
-    Op ops[kMaxInstructions + 2];
-    unsigned n = 0;
+    Op ops[2 * kMaxInstructions + 2];
+    unsigned n = 0, k = 0;  // instructions, operations
+    const unsigned hook = hooked_ ? 1 : 0;
     u64 latencies = 0, second_ppage = 0;
     unsigned offset = 0, second_bytes = 0;
     bool ended = false;
@@ -83,11 +84,19 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
         const u64 width = core_.params().issue_width ? core_.params().issue_width : 1;
         return (count + width - 1) / width + latencies;
     };
+    const auto take = [&] {
+        if (hook) {
+            ops[k] = ops[k + 1];
+            ops[k].fn = observe_op;
+        }
+        k += 1 + hook;
+        ++n;
+    };
     const auto linear = [&](u64 v) { return code64_ ? v : v & 0xffffffff; };
 
     // The bound keeps Op::cycles_before in 16 bits.
     while (n < limit && !ended && cycles_of(n) < 0x8000) {
-        Op& op = ops[n];
+        Op& op = ops[k + hook];
         op = {};
         op.offset = static_cast<u16>(offset);
         op.index = static_cast<u16>(n);
@@ -109,7 +118,7 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
         if (!good) {
             op.fn = raise_op;
             op.imm = vector;
-            ++n;
+            take();
             offset += 1 + (second_bytes ? 4096 - static_cast<unsigned>(at.page_offset()) : 0);
             ended = true;
             break;
@@ -136,19 +145,19 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
         }
         if (timed_) latencies += static_latency(insn);
         offset += insn.length();
-        ++n;
+        take();
         if (second_bytes) break;
     }
 
-    Op& last = ops[n];
+    Op& last = ops[k];
     last = {};
     last.fn = run_on_for(timed_);
     last.offset = static_cast<u16>(offset);
     last.index = static_cast<u16>(n);
     last.cycles_before = static_cast<u16>(cycles_of(n));
     // The tail stands behind the last handler that runs: a branch or system instruction, or run_on.
-    const bool tail_in_place = ended && (ops[n - 1].fn != out_of_line && ops[n - 1].fn != raise_op);
-    const unsigned count = tail_in_place ? n : n + 1;
+    const bool tail_in_place = ended && (ops[k - 1].fn != out_of_line && ops[k - 1].fn != raise_op);
+    const unsigned count = tail_in_place ? k : k + 1;
 
     u8* const memory = static_cast<u8*>(allocate(sizeof(Block) + (count + 1) * sizeof(Op)));
     Block* const b = new (memory) Block;

@@ -58,6 +58,10 @@ public:
     /// The same behind `op`, where the rest of the block is not to run.
     void stop_behind(const engine::Op& op, unsigned length);
     void fetch_block_lines(const engine::Block& b);
+    /// Blocks get a hook before each instruction, or none.
+    void observe_instructions(bool on);
+    /// The hook: the observer sees the state before the instruction at `op`. True: the block ends there.
+    bool observe(const engine::Op& op);
     /// The branch prediction of an instruction that the interpreter executed, with `outcome`.
     void predict(const engine::Op& op, const Insn& insn, Outcome outcome);
     /// Mnemonics without implementation that were met, with their numbers.
@@ -119,6 +123,7 @@ private:
     Core& core_;
     const bool timed_;
     bool code64_ = false, user_ = false, ac_ = false, single_ = false;
+    bool hooked_ = false;  ///< observe_instructions()
     bool implicit_ = false;  ///< the access is an implicit supervisor access
     bool watch_ = false, aligned_ = false;  ///< breakpoints armed; alignment checked: blocks of one instruction
     u32 mode_ = 0;

@@ -106,6 +106,7 @@ inline u64 host(const Hot* h, u64 va) {
 void miss(CpuState* s, const Op* op, Hot* h);       ///< fills the TLBs and comes back, or faults, or runs out of line
 void out_of_line(CpuState* s, const Op* op, Hot* h);  ///< the whole instruction in the interpreter
 void system_op(CpuState* s, const Op* op, Hot* h);
+void observe_op(CpuState* s, const Op* op, Hot* h);  ///< before each instruction of a watched core
 void unchained(CpuState* s, const Op* op, Hot* h);  ///< to tail/which, by the run loop
 void fetch_lines(CpuState* s, const Op* op, Hot* h);  ///< instruction lines of the block just entered
 void jump_missed(CpuState* s, const Op* op, Hot* h);  ///< to the linear address in miss_va, by the run loop

@@ -40,6 +40,25 @@ void Engine::stop_behind(const engine::Op& op, unsigned length) {
     hot_.instructions -= b.instructions - (op.index + 1u);
 }
 
+bool Engine::observe(const engine::Op& op) {
+    // The block's cycles and instructions were added when it was entered: off with those that lie ahead, for the moment.
+    const Block& b = *hot_.block;
+    vmx::CpuState& s = core_.state;
+    const u64 va = b.va, cycles = b.cycles - op.cycles_before, instructions = b.instructions - op.index;
+    s.rip = rip_of(va + op.offset);
+    s.cycles -= cycles;
+    hot_.instructions -= instructions;
+    sync_out();
+    if (core_.observer()->before_instruction(core_) || block_died()) {
+        sync_in();
+        return true;
+    }
+    s.rip = va;
+    s.cycles += cycles;
+    hot_.instructions += instructions;
+    return false;
+}
+
 void Engine::fetch_block_lines(const Block& b) {
     for (u64 l = b.line; l != b.line + b.lines; ++l) {
         u64& last = hot_.fetched[l & (engine::kFetchLines - 1)];
@@ -112,8 +131,10 @@ bool Engine::finish_event(Outcome outcome) {
 Outcome Engine::run_system(const engine::Op& op) {
     const Insn& insn = *reinterpret_cast<const Insn*>(op.imm);
     sync_out();
-    const Outcome o = execute_system(core_, insn);
     vmx::CpuState& s = core_.state;
+    const u64 rip = s.rip;
+    const Outcome o = execute_system(core_, insn);
+    if (core_.observer()) [[unlikely]] core_.observer()->executed(core_, insn, rip, o);
     switch (o) {
         case Outcome::Next: s.rip = rip_of(hot_.block->va + op.offset + insn.length()); break;
         case Outcome::Fault: case Outcome::VmExit: back_to(op); break;

@@ -70,6 +70,14 @@ void system_op(CpuState* s, const Op* op, Hot* h) {
     VMXSIM_LEAVE(h);
 }
 
+void observe_op(CpuState* s, const Op* op, Hot* h) {
+    if (h->engine->observe(*op)) {
+        h->leave = Leave::Repeat;
+        VMXSIM_LEAVE(h);
+    }
+    VMXSIM_NEXT(s, op, h);
+}
+
 void unchained(CpuState* s, const Op*, Hot* h) {
     s->rip = h->engine->rip_of(h->tail->va[h->which]);
     h->leave = Leave::Link;

@@ -59,6 +59,10 @@ Outcome sysret(Core& core, const Insn& insn) {
     state.rflags = (state.r[R11] & kLoaded) | 2;
     flat_code(state, star(state, 48, to_64 ? 16 : 0) | 3, 3, to_64 ? Width::Bits64 : Width::Bits32);
     flat_stack(state, star(state, 48, 8) | 3, 3);
+    // Unlike POPF and IRET, SYSRET traps at once where it sets TF, as if the stepped SYSCALL had just ended: SYSCALL and
+    // SYSRET look at TF behind themselves (Linux, "KVM: x86: fix singlestepping over syscall").
+    constexpr u64 kSingleStep = u64{1} << 14;
+    if (state.rflags & rflags::TF) state.pending_debug |= kSingleStep;
     return arrive(core, rip);
 }
 

@@ -10,6 +10,7 @@ Outcome rdmsr(Core& core, const Insn& insn) {
     VMXSIM_TRY(require_cpl0(core));
     CpuState& state = core.state;
     const u32 index = static_cast<u32>(state.r[RCX]);
+    if (index == arch::msr::TSC && !core.others_have_come(core.params().rdmsr)) return Outcome::Yield;
     core.spend(core.params().rdmsr);
     ExitInfo exit;
     if (core.vmx().intercept_rdmsr(index, exit)) return exit_with(core, insn, exit);

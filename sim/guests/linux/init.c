@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The first program of the Linux that vmxsim boots: it says where it is, loads modules, tries KVM where the kernel has it,
-// and switches the machine off. On the kernel's command line stand the modules, as "modules=NAME,NAME", and an image of the
-// initramfs that is to be KVM's guest, as guest="NAME ARGUMENTS"; the kernel gives its init what it does not know itself
-// as environment.
+// and switches the machine off. On the kernel's command line stand the modules, as modules=NAME,NAME; an image of the
+// initramfs that is to be KVM's guest, as guest="NAME ARGUMENTS"; words for a Linux that is to be KVM's guest, as
+// linux="WORDS". The kernel gives its init what it does not know itself as environment.
 //
 // A static program: the initramfs holds nothing else. Where something fails it ends the run through the debug-exit port
 // with a value other than 0.
@@ -69,18 +69,27 @@ static bool has_word(const char *text, const char *word) {
     return false;
 }
 
+static bool has_flag(const char *flag) {
+    char flags[4096];
+    return has_word(cpuinfo("flags", flags, sizeof flags), flag);
+}
+
+/// A hypervisor is beneath this kernel, and says so.
+static bool in_a_machine(void) { return has_flag("hypervisor"); }
+
 static void greet(void) {
     struct utsname os;
     struct sysinfo memory;
-    char model[128], family[16], number[16], mhz[32], flags[4096];
+    char model[128], family[16], number[16], mhz[32];
     uname(&os);
     sysinfo(&memory);
-    printf("init: hello from %s %s %s\n", os.sysname, os.release, os.machine);
+    printf("init: hello from %s %s %s%s\n", os.sysname, os.release, os.machine,
+           in_a_machine() ? ", in a virtual machine" : "");
     printf("init: %ld processor%s: %s, family %s, model %s, %s MHz\n", sysconf(_SC_NPROCESSORS_ONLN),
            sysconf(_SC_NPROCESSORS_ONLN) == 1 ? "" : "s", cpuinfo("model name", model, sizeof model),
            cpuinfo("cpu family", family, sizeof family), cpuinfo("model", number, sizeof number),
            cpuinfo("cpu MHz", mhz, sizeof mhz));
-    printf("init: VMX is %s\n", has_word(cpuinfo("flags", flags, sizeof flags), "vmx") ? "offered" : "not offered");
+    printf("init: VMX is %s\n", has_flag("vmx") ? "offered" : "not offered");
     printf("init: %.1f MiB of memory, up since %ld s\n", (double)memory.totalram * memory.mem_unit / (1 << 20),
            memory.uptime);
 }
@@ -103,9 +112,11 @@ int main(void) {
     greet();
     char *modules = getenv("modules");
     for (char *name = modules ? strtok(modules, ",") : NULL; name; name = strtok(NULL, ",")) load(name);
-    const char *guest = getenv("guest");
-    if (access("/dev/kvm", F_OK) == 0 && !run_one_page()) leave(kFailed);
+    const char *guest = getenv("guest"), *linux_words = getenv("linux");
+    // What a guest of this kernel sees: that of L1, or of L2 where this kernel is L1 itself.
+    if (access("/dev/kvm", F_OK) == 0 && !run_probe(in_a_machine() ? "guest" : "own")) leave(kFailed);
     if (guest && !run_image(guest)) leave(kFailed);
+    if (linux_words && !run_linux(linux_words)) leave(kFailed);
     printf("init: good\n");
     tcdrain(STDOUT_FILENO);
     // Without ACPI nothing can switch the power off: the kernel would halt.

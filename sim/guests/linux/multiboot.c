@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Multiboot (0.6.96): an ELF32 image is entered in 32-bit protected mode without paging, EBX names the information.
 #include <elf.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "kvm.h"
 
@@ -17,12 +13,9 @@ enum { kMemory = 64 << 20, kInformation = 0x5000, kCommandLine = 0x6000, kPage =
 /// The image's program headers into memory; its entry, or 0.
 static uint32_t load(struct machine *m, const char *path) {
     uint32_t entry = 0;
-    struct stat file;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &file) < 0) return kvm_failed(path), 0u;
-    const uint8_t *bytes = mmap(NULL, (size_t)file.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    close(fd);
-    if (bytes == MAP_FAILED) return kvm_failed(path), 0u;
+    size_t size;
+    const uint8_t *bytes = map_file(path, &size);
+    if (!bytes) return 0;
     const Elf32_Ehdr *elf = (const Elf32_Ehdr *)bytes;
     if (memcmp(elf->e_ident, ELFMAG, SELFMAG) == 0 && elf->e_ident[EI_CLASS] == ELFCLASS32) {
         const Elf32_Phdr *header = (const Elf32_Phdr *)(bytes + elf->e_phoff);
@@ -33,7 +26,7 @@ static uint32_t load(struct machine *m, const char *path) {
     } else {
         printf("init: KVM: %s is no ELF32 file\n", path);
     }
-    munmap((void *)bytes, (size_t)file.st_size);
+    munmap((void *)bytes, size);
     return entry;
 }
 
@@ -56,7 +49,7 @@ bool run_image(const char *command_line) {
     char path[256];
     struct machine m;
     snprintf(path, sizeof path, "/guests/%.*s.elf", (int)strcspn(command_line, " "), command_line);
-    if (!kvm_make(&m, kMemory)) return false;
+    if (!kvm_make(&m, kMemory, false)) return false;
     const uint32_t entry = load(&m, path);
     if (!entry) return false;
     // flags: memory sizes and a command line; KiB below and above 1 MiB; no boot device; the command line.

@@ -58,6 +58,31 @@ void exit_often(u32 id) {
     vmxoff();
 }
 
+Registers carried;
+u32 passed_on = 0;
+
+/// One VMCS goes from processor to processor: VMCLEAR on one, VMPTRLD and VMLAUNCH on the next. Its guest goes on.
+void carry_on(u32 id) {
+    enter_vmx(id);
+    const u64 vmcs = reinterpret_cast<u64>(regions[0].vmcs);
+    wait_for_stage(id);
+    if (id == 0) {
+        vmwrite(GUEST_RIP, reinterpret_cast<u64>(&smp_guest_cpuid));
+        carried.rdi = kRounds * processors();
+    } else if (!vmptrld(vmcs).ok()) {
+        fail("VMPTRLD of another processor's VMCS");
+    }
+    for (u32 n = 0; n < kRounds; ++n) {
+        if (vmx_enter(&carried, n != 0)) fail("VM entry with another processor's VMCS");
+        if (vmread(VM_EXIT_REASON) != kCpuidExit || carried.rdi != kRounds * (processors() - id) - n) fail("the guest has changed");
+        vmwrite(GUEST_RIP, vmread(GUEST_RIP) + vmread(VM_EXIT_INSTRUCTION_LEN));
+    }
+    if (!vmclear(vmcs).ok()) fail("VMCLEAR");
+    ++passed_on;
+    stage = id + 1;
+    vmxoff();
+}
+
 /// The last processor: a guest that INIT interrupts, then one that waits for SIPI; the INIT that came in between takes
 /// effect with VMXOFF.
 void be_disturbed() {
@@ -110,6 +135,10 @@ void test_vmx() {
     on_all(exit_often);
     print("exits of all guests ");
     print_decimal(exits);
+    on_all(carry_on);
+    stage = 0;
+    print("\none VMCS on so many processors ");
+    print_decimal(passed_on);
     print("\n");
     if (processors() == 1) return;
     on_all(init_and_sipi, 1);
