@@ -212,7 +212,7 @@ struct L0 {
     // ---- handlers.cpp and handlers_*.cpp: exits that L0 handles, of L1 or of L2
     void dispatch(ExitFacts& facts);
     void handle_exception(ExitFacts& facts);
-    u32 xsave_area(bool compacted) const;  ///< bytes, for the components in XCR0
+    u32 xsave_area(bool compacted, u64 components) const;  ///< bytes
     void handle_cpuid();
     void handle_io();
     void handle_string_io(u16 port, unsigned bytes, bool in, bool rep);

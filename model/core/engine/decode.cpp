@@ -131,7 +131,7 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
             op.imm = reinterpret_cast<u64>(keep());
             ended = true;
         } else if (second_bytes == 0 && is_fast(m) && !(m & mode::kSingle) &&
-                   specialise({insn, va + offset, next, timed_, code64_}, op, tail)) {
+                   specialise({insn, va + offset, next, timed_, code64_, core_.fpu.offered}, op, tail)) {
             ended = is_branch(insn);
         } else {
             op = {};
