@@ -372,6 +372,7 @@ BOOST_AUTO_TEST_CASE(the_apic_page_is_pinned_while_l2_may_run) {
 BOOST_AUTO_TEST_CASE(l1_sees_no_la57_and_no_protection_keys_and_an_xsave_area_without_them) {
     Bench b;
     b.leaves.modern = true;
+    b.start();
     const auto cpuid = [&](u64 leaf, u64 subleaf) {
         b.cpu.r[vmx::RAX] = leaf, b.cpu.r[vmx::RCX] = subleaf;
         b.exit(ExitReason::CPUID, 2);
