@@ -21,6 +21,13 @@ add_library(vmxsim_systemc INTERFACE)
 target_link_libraries(vmxsim_systemc INTERFACE PkgConfig::systemc)
 target_compile_definitions(vmxsim_systemc INTERFACE SC_CPLUSPLUS=201703L SC_INCLUDE_DYNAMIC_PROCESSES)
 
+# vmxsim_sanitized(TEST program): the test is one of those that `make sanitize` builds and runs.
+add_custom_target(sanitized)
+function(vmxsim_sanitized name program)
+  set_tests_properties(${name} PROPERTIES LABELS sanitized)
+  add_dependencies(sanitized ${program})
+endfunction()
+
 # vmxsim_library(NAME libraries...): all sources of the current folder (and those below it) as one static library.
 function(vmxsim_library name)
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/*.cpp)
@@ -49,4 +56,7 @@ function(vmxsim_test folder)
   target_compile_definitions(test_${folder} PRIVATE BOOST_TEST_DYN_LINK VMXSIM_SOURCE_DIR="${PROJECT_SOURCE_DIR}"
     VMXSIM_BINARY_DIR="${PROJECT_BINARY_DIR}")
   add_test(NAME ${folder} COMMAND test_${folder} --log_level=test_suite --color_output=no)
+  if(NOT "vmxsim_systemc" IN_LIST ARGN)  # sim and rtl: mostly Verilator's and SystemC's code, and long to build
+    vmxsim_sanitized(${folder} test_${folder})
+  endif()
 endfunction()

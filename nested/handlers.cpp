@@ -124,13 +124,13 @@ void L0::handle_exception(ExitFacts& facts) {
     }
 }
 
-u32 L0::xsave_area(bool compacted) const {
+u32 L0::xsave_area(bool compacted, u64 components) const {
     const auto place = [&](u32 component) {
         u32 r[4] = {};
         d.cpuid.cpuid(0xd, component, r);
         return arch::xsave::place_of(r[0], r[1], r[2]);
     };
-    return arch::xsave::area_bytes(place, cpu.xcr0, compacted);
+    return arch::xsave::area_bytes(place, components, compacted);
 }
 
 void L0::handle_cpuid() {
@@ -156,8 +156,14 @@ void L0::handle_cpuid() {
             break;
         case 0xd:
             if (subleaf == 1) bit(A, 3, false);  // XSAVES
+            // No protection keys, so no state of theirs.
+            if (subleaf == 0) bit(A, arch::xsave::kPkruNumber, false), regs[C] = xsave_area(false, regs[A]);
+            if (subleaf == arch::xsave::kPkruNumber) regs[A] = regs[B] = regs[C] = regs[D] = 0;
             // EBX follows XCR0, as on the processor itself (SDM 2A, CPUID).
-            if (subleaf < 2 && (subleaf == 0 ? regs[B] : regs[A] & 2)) regs[B] = xsave_area(subleaf == 1);
+            if (subleaf < 2 && (subleaf == 0 ? regs[B] : regs[A] & 2)) regs[B] = xsave_area(subleaf == 1, cpu.xcr0);
+            break;
+        case 0x80000008:
+            if ((regs[A] >> 8 & 0xff) > 48) regs[A] = (regs[A] & ~0xff00u) | 48u << 8;  // linear addresses without LA57
             break;
         case 0x80000001: {
             if (!config.rdtscp) bit(D, 27, false);
@@ -197,7 +203,7 @@ void L0::handle_xsetbv() {
     u64 supported = kX87;
     if (regs[0] >= 0xd) {
         d.cpuid.cpuid(0xd, 0, regs);
-        supported |= (regs[0] | u64{regs[3]} << 32) & arch::xsave::kModelled;
+        supported |= (regs[0] | u64{regs[3]} << 32) & arch::xsave::kModelled & ~arch::xsave::kPkru;
     }
     const u64 value = (cpu.r[RAX] & 0xffffffff) | cpu.r[RDX] << 32;
     if (cpl() != 0 || static_cast<u32>(cpu.r[RCX]) != 0 || !(value & kX87) || (value & ~supported) ||

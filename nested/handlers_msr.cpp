@@ -11,8 +11,9 @@ namespace msr = arch::msr;
 namespace {
 bool canonical(u64 a) { return static_cast<u64>(static_cast<s64>(a << 16) >> 16) == a; }
 // As the bare processor has them, so that L1 finds the same.
-constexpr u32 kPlatformId = 0x17, kBiosUpdateTrigger = 0x79;
+constexpr u32 kPlatformId = 0x17, kBiosUpdateTrigger = 0x79, kMcgCap = 0x179, kMcgStatus = 0x17a;
 constexpr u64 kMtrrCapabilities = 0x508;
+constexpr u64 kHiddenMiscEnable = 1u << 7 | 1u << 18;  ///< no performance counters, no MONITOR (CPUID says so, too)
 bool is_mtrr(u32 index) {
     return (index >= 0x200 && index <= 0x20f) || index == 0x250 || index == 0x258 || index == 0x259 ||
            (index >= 0x268 && index <= 0x26f) || index == msr::MTRR_DEF_TYPE;
@@ -63,6 +64,12 @@ bool L0::get_msr(u32 index, u64& value) {
         case msr::BIOS_SIGN_ID:
             value = 0;
             return true;
+        case kMcgCap:
+            value = 0;  // no banks
+            return true;
+        case kMcgStatus:
+            value = mcg_status;
+            return true;
         case msr::MTRRCAP:
             value = kMtrrCapabilities;
             return has_mtrrs(d.cpuid);
@@ -76,7 +83,7 @@ bool L0::get_msr(u32 index, u64& value) {
             value = read(Field::GUEST_SYSENTER_EIP);
             return true;
         case msr::MISC_ENABLE:
-            value = cpu.misc_enable;
+            value = cpu.misc_enable & ~kHiddenMiscEnable;
             return true;
         case msr::DEBUGCTL:
             value = read(Field::GUEST_IA32_DEBUGCTL);
@@ -140,6 +147,10 @@ bool L0::set_msr(u32 index, u64 value) {
         case msr::TSC_ADJUST:
             cpu.tsc_adjust = value;
             return true;
+        case kMcgStatus:
+            if (value & ~u64{7}) return false;
+            mcg_status = value;
+            return true;
         case kBiosUpdateTrigger:
         case msr::BIOS_SIGN_ID:
             return true;  // no update to load
@@ -154,8 +165,7 @@ bool L0::set_msr(u32 index, u64 value) {
             cpu.misc_enable = value;
             return true;
         case msr::DEBUGCTL: {
-            constexpr u64 kBits = 0xdfc3;
-            if (value & ~kBits) return false;
+            if (value & ~d.capabilities.debugctl_bits) return false;
             write(Field::GUEST_IA32_DEBUGCTL, value);
             return true;
         }

@@ -111,6 +111,7 @@ struct L0 {
     u64 host_rsp = 0;                ///< what HOST_RSP of the current VMCS holds; 0: to be written
     std::optional<PendingEvent> pending;
     std::map<u32, u64> mtrrs;  ///< as L1 set them
+    u64 mcg_status = 0;
     u64 interruptibility = 0;  ///< as skip_instruction() found it
 
     // ---- l0.cpp: start, the loop around exits
@@ -211,7 +212,7 @@ struct L0 {
     // ---- handlers.cpp and handlers_*.cpp: exits that L0 handles, of L1 or of L2
     void dispatch(ExitFacts& facts);
     void handle_exception(ExitFacts& facts);
-    u32 xsave_area(bool compacted) const;  ///< bytes, for the components in XCR0
+    u32 xsave_area(bool compacted, u64 components) const;  ///< bytes
     void handle_cpuid();
     void handle_io();
     void handle_string_io(u16 port, unsigned bytes, bool in, bool rep);

@@ -87,6 +87,8 @@ int simulate(const Options& options) {
     if (!options.stats.empty())
         write_atomically(options.stats,
                          statistics(report).dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
+    for (const core::Missing& m : result.missing)
+        print(stderr, fmt::format("vmxsim: '{}' at rip {:#x} has no implementation and raised #UD ({} times)\n", m.text, m.rip, m.times));
     if (report.exit_status != 0 && went_wrong(result)) {
         if (!echo) print(stderr, last_lines(result.console));
         print(stderr, fmt::format("{}\n{}", result.state, result.state.ends_with('\n') ? "" : "\n"));

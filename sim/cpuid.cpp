@@ -42,7 +42,8 @@ void add_topology(core::CpuidTable& table, const memory::CacheParams& caches, un
         }
     }
     enum : u32 { kData = 1, kInstruction = 2, kUnified = 3 };
-    const bool has_caches = std::any_of(table.leaves.begin(), table.leaves.end(), [](const core::CpuidLeaf& l) { return l.leaf == 4; });
+    const bool has_caches =
+        std::any_of(table.leaves.begin(), table.leaves.end(), [](const core::CpuidLeaf& l) { return l.leaf == 4; });
     if (!has_caches) {
         add_cache(table, 0, kData, 1, caches.l1d_bytes, caches.l1d_ways);
         add_cache(table, 1, kInstruction, 1, caches.l1i_bytes, caches.l1i_ways);
@@ -66,12 +67,24 @@ void add_topology(core::CpuidTable& table, const memory::CacheParams& caches, un
     }
 }
 
+/// Under the nested unit there is no local APIC yet, and L0 has neither performance counters nor MONITOR to give.
+void hide_from_l1(core::CpuidTable& table) {
+    constexpr u32 kMonitor = 1u << 3;  // leaf 1, ECX
+    for (core::CpuidLeaf& l : table.leaves) {
+        if (l.leaf == 1) l.ecx &= ~kMonitor;
+        if (l.leaf == 5 || l.leaf == 6 || l.leaf == 0xa) l.eax = l.ebx = l.ecx = l.edx = 0;
+    }
+}
+
 }  // namespace
 
 core::CpuidTable cpuid_of(const MachineConfig& c, unsigned index) {
     core::CpuidTable table = c.profile.cpuid;
     table.microcode = static_cast<u32>(c.profile.cpu.microcode);
-    if (c.l0 == L0Mode::Unit) return table;  // under the nested unit there is no local APIC yet
+    if (c.l0 == L0Mode::Unit) {
+        hide_from_l1(table);
+        return table;
+    }
     const CpuParams& cpu = c.profile.cpu;
     for (core::CpuidLeaf& l : table.leaves) {
         if (l.leaf != 1) continue;

@@ -73,6 +73,12 @@ void spread_cpu_facts(Profile& profile) {
         if (leaf.leaf == 0x80000008) leaf.eax = (leaf.eax & ~0xffu) | static_cast<u32>(bits);
         if (leaf.leaf == 0x80000001) profile.mmu.page_1g = leaf.edx >> 26 & 1;
     }
+    // IA32_DEBUGCTL: LBR, BTF, TR; the freezes come with version 2 of performance monitoring (SDM 19.4.1, 21.2.2).
+    const core::CpuidLeaf perfmon = profile.cpuid.max_basic() >= 10 ? profile.cpuid.find(10, 0) : core::CpuidLeaf{};
+    const bool counts = (perfmon.eax & 0xff) >= 2;
+    profile.capabilities.debugctl_bits = counts ? 0x1843 : 0x43;
+    profile.capabilities.perf_global_bits =
+        counts ? ((u64{1} << (perfmon.eax >> 8 & 0xff)) - 1) | ((u64{1} << (perfmon.edx & 31)) - 1) << 32 : 0;
     const u64 ept = profile.capabilities.get(arch::msr::IA32_VMX_EPT_VPID_CAP);  // SDM A.10
     profile.mmu.ept_execute_only = ept & 1;
     profile.mmu.ept_2m = ept >> 16 & 1;

@@ -25,7 +25,6 @@ namespace {
 /// Where L1's physical address 0 lies under the nested unit. Never 0, so that a forgotten translation shows at once.
 constexpr HostPhysical kL1Base{u64{1} << 30};
 constexpr unsigned kCom1Irq = 4;
-
 /// Simulated time of one cycle. SystemC counts picoseconds, so it is rounded; cycles, not sc_time, are what is reported.
 sc_core::sc_time period_of(u64 frequency_mhz) {
     return {static_cast<double>(1'000'000 / frequency_mhz), sc_core::SC_PS};
@@ -181,6 +180,16 @@ private:
         if (config_.console) config_.console(c);
     }
 
+    static void add_missing(std::vector<core::Missing>& all, const core::Missing& one) {
+        const auto mnemonic = [](const std::string& text) { return text.substr(0, text.find(' ')); };
+        for (core::Missing& m : all)
+            if (mnemonic(m.text) == mnemonic(one.text)) {
+                m.times += one.times;
+                return;
+            }
+        all.push_back(one);
+    }
+
     void collect() {
         result_.cycles = turns_.cycles();
         result_.stop = core_module_.stopped_by();
@@ -188,6 +197,7 @@ private:
             p->ledger.settle(p->core.state.cycles);
             result_.cpus.push_back({p->core.state.cycles, p->core.instructions()});
             result_.instructions += p->core.instructions();
+            for (const core::Missing& m : p->core.missing()) add_missing(result_.missing, m);
             result_.branches += p->core.branches();
             result_.mispredicts += p->core.mispredicts();
             add_ledger(result_, p->ledger);

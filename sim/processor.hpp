@@ -11,8 +11,8 @@
 
 namespace vmxsim::sim {
 
-/// What CPUID says on processor `index`: the profile's leaves, with the platform's local APIC and, where there are several
-/// processors, the topology: one package, one thread a core, the last-level cache shared.
+/// What CPUID says on processor `index`: the profile's leaves, with the platform's local APIC and, where there are
+/// several processors, the topology: one package, one thread a core, the last-level cache shared.
 core::CpuidTable cpuid_of(const MachineConfig& config, unsigned index);
 
 /// The parts in the order of their making; each takes references to earlier ones. A module, as the owner of sockets.
@@ -22,8 +22,8 @@ public:
     Processor(const sc_core::sc_module_name& name, unsigned index, const MachineConfig& config,
               memory::PhysicalMemory& ram, devices::IoBus& io, sc_core::sc_time period, const Processor* first);
 
-    /// As firmware leaves a processor other than the boot processor: initialised, waiting for a start-up IPI. `boot`: the
-    /// state of the boot processor, for what INIT leaves alone.
+    /// As firmware leaves a processor other than the boot processor: initialised, waiting for a start-up IPI. `boot`:
+    /// the state of the boot processor, for what INIT leaves alone.
     void wait_for_start_up(const vmx::CpuState& boot);
     arch::VmcsCacheStats vmcs_cache_stats() const { return vmcs_port.stats(); }
     /// Operations that model and RTL have agreed in, under lockstep.

@@ -162,6 +162,9 @@ Json statistics(const Report& report) {
                    {"l1i_misses", k.l1i_misses},     {"l2_accesses", k.l2_accesses}, {"l2_misses", k.l2_misses},
                    {"llc_accesses", k.llc_accesses}, {"llc_misses", k.llc_misses}};
     j["branches"] = {{"predicted", r.branches}, {"mispredicted", r.mispredicts}};
+    j["missing_instructions"] = Json::array();
+    for (const core::Missing& one : r.missing)
+        j["missing_instructions"].push_back({{"text", one.text}, {"rip", one.rip}, {"times", one.times}});
     j["unit"] = unit_of(r.unit);
     j["console"] = Json::array();
     for (const auto& line : lines_of(r.console)) j["console"].push_back(ascii(line));

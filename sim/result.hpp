@@ -31,6 +31,8 @@ struct RunResult {
     std::string stop_detail;        ///< the nested unit's reason for stopping, where it has one
     std::string state;              ///< the machine's state in a few lines (Core::describe), for runs that went wrong
 
+    std::vector<core::Missing> missing;  ///< instructions without implementation, by mnemonic; each raised #UD
+
     // Copied from the ledgers, settled at the end of the run; sums over all processors, as what follows.
     std::vector<std::string> bucket_names;
     std::vector<u64> bucket_totals;  ///< by bucket; the sum is that of all processors' cycles

@@ -43,6 +43,8 @@ public:
     virtual bool write_msr(u32, u64) { return false; }
     /// IA32_TSC or IA32_TSC_ADJUST was written: TSC = cycles + `adjust`.
     virtual void tsc_adjusted(u64) {}
+    /// A performance counter overflowed: the local vector table's entry for it (SDM 11.5.1).
+    virtual void performance_interrupt() {}
 
 protected:
     InterruptLines lines_;

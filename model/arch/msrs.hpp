@@ -57,6 +57,8 @@ struct Capabilities {
     std::array<u64, msr::VMX_LAST - msr::VMX_FIRST + 1> vmx{};
     u64 feature_control = 5;  ///< locked, VMXON outside SMX allowed (SDM 26.7)
     unsigned physical_address_bits = 40;
+    /// Bits of IA32_DEBUGCTL and IA32_PERF_GLOBAL_CTRL that are not reserved: LBR, BTF, TR, the freezes; the counters.
+    u64 debugctl_bits = 0x1843, perf_global_bits = 0x70000000f;
     constexpr u64 get(u32 index) const { return vmx[index - msr::VMX_FIRST]; }
     constexpr void set(u32 index, u64 value) { vmx[index - msr::VMX_FIRST] = value; }
     constexpr u32 revision_id() const { return static_cast<u32>(get(msr::IA32_VMX_BASIC)) & 0x7fffffff; }

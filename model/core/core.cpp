@@ -50,6 +50,12 @@ u64 Core::instructions() const { return engine_->instructions(); }
 u64 Core::branches() const { return engine_->branches(); }
 u64 Core::mispredicts() const { return engine_->mispredicts(); }
 
+std::vector<Missing> Core::missing() const {
+    std::vector<Missing> all;
+    for (const auto& [mnemonic, m] : engine_->unimplemented()) all.push_back(m);
+    return all;
+}
+
 std::string Core::describe() const {
     static constexpr const char* kNames[] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
                                              "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
@@ -65,8 +71,8 @@ std::string Core::describe() const {
                s.seg[i].limit, s.seg[i].ar.raw, i % 2 ? "\n" : "  ");
     append(text, "gdt %lx limit %x  idt %lx limit %x  activity %u  blocking %x\n", s.gdtr.base, s.gdtr.limit,
            s.idtr.base, s.idtr.limit, static_cast<unsigned>(s.activity), s.blocking);
-    for (const auto& [mnemonic, times] : engine_->unimplemented())
-        append(text, "without implementation, raised #UD: %s (%lu times)\n", ZydisMnemonicGetString(mnemonic), times);
+    for (const Missing& m : missing())
+        append(text, "without implementation, raised #UD: %s at rip %lx (%lu times)\n", m.text.c_str(), m.rip, m.times);
     return text;
 }
 

@@ -7,11 +7,14 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "model/arch/interrupt_port.hpp"
 #include "model/arch/param.hpp"
+#include "model/core/counters.hpp"
 #include "model/core/cpuid.hpp"
 #include "model/core/fpu_state.hpp"
+#include "model/core/last_branches.hpp"
 #include "model/core/observer.hpp"
 #include "model/core/outcome.hpp"
 #include "model/core/trail.hpp"
@@ -23,6 +26,13 @@
 #include "model/vmx/vmx.hpp"
 
 namespace vmxsim::core {
+
+/// An instruction that decodes and that nobody here carries out: it raised #UD.
+struct Missing {
+    std::string text;  ///< of the first one met, as Zydis prints it
+    u64 rip = 0;       ///< where that was
+    u64 times = 0;
+};
 
 class Core;
 struct Insn;     // core/insn.hpp: a decoded instruction for the slow path
@@ -63,7 +73,14 @@ struct SystemState {
     u64 mtrr_default = 0;
     u64 update_signature = 0;             ///< IA32_BIOS_SIGN_ID
     u64 random = 0;                       ///< RDRAND, RDSEED: numbers drawn; the sequence is fixed
+    LastBranches last_branches{};
+    u64 halted_cycles = 0;                ///< cycles in HLT, MWAIT or shutdown
+    u64 mcg_status = 0;                   ///< IA32_MCG_STATUS
+    u64 aperf_offset = 0, mperf_offset = 0;  ///< register - cycles in C0
     bool monitor_armed = false;
+    bool mwait_masked = false;            ///< MWAIT is to end by interrupts that RFLAGS.IF masks
+    HostPhysical monitored{};             ///< line that MONITOR named
+    std::array<u8, 64> monitored_bytes{}; ///< what it held then: another content is a write
     bool iret_unblocked_nmi = false;      ///< the fault being raised is of an IRET that ended NMI blocking (SDM 30.2.3)
 };
 
@@ -118,6 +135,7 @@ public:
     vmx::CpuState state;  ///< first member: the engine's handlers reach it at fixed offsets
     SystemState system;
     FpuState fpu;
+    Counters counters{*this};
 
     /// Runs until at least `until` cycles (CpuState::cycles) or a stop. Exact: the same inputs stop at the same cycle.
     StopReason run(u64 until);
@@ -146,6 +164,8 @@ public:
 
     /// A few lines on the machine's state, for the end of a run that went wrong.
     std::string describe() const;
+    /// By mnemonic: instructions without implementation that were met.
+    std::vector<Missing> missing() const;
 
     // ---- For the parts of the core (engine/, system/, events): not for users of the core.
     vmx::Vmx& vmx() { return *vmx_; }
@@ -159,6 +179,7 @@ public:
     const devices::MmioBus& mmio() const { return *mmio_; }
     mmu::Mmu& mmu() { return mmu_; }
     memory::PhysicalMemory& ram() { return ram_; }
+    const memory::PhysicalMemory& ram() const { return ram_; }
     memory::CacheHierarchy& caches() { return caches_; }
     devices::IoBus& io() { return io_; }
     const CoreParams& params() const { return params_; }
@@ -204,6 +225,8 @@ public:
     void after_vm_entry(const vmx::EntryResult& result);
 
     // context.cpp
+    /// Records a branch from `from` (an offset in CS) to RIP in the last branch records.
+    void record_branch(u64 from, unsigned kind);
     /// To be called after any change of CR0, CR3, CR4, EFER, CS, SS, RFLAGS.VM, VMX mode: MMU context, decode mode.
     void context_changed();
 

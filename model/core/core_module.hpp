@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine's processors as a SystemC process. It runs a quantum of instructions without the kernel, then lets simulated
-// time pass: no context switch within it. Between the core, the VMCS cache and the nested unit there is no quantum: their
-// calls return exact cycles.
+// The machine's processors as a SystemC process. It runs a quantum of instructions without the kernel, then lets
+// simulated time pass: no context switch within it. Between the core, the VMCS cache and the nested unit there is no
+// quantum: their calls return exact cycles.
 #pragma once
 #include <algorithm>
 #include <systemc>

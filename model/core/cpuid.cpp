@@ -44,4 +44,12 @@ CpuidLeaf CpuidTable::find(u32 leaf, u32 subleaf) const {
     return empty;
 }
 
+bool CpuidTable::has(u32 leaf, u32 subleaf, unsigned reg, unsigned bit) const {
+    // A leaf beyond the highest would answer with another leaf's bits (SDM 2A, CPUID).
+    if (leaf > (leaf & kExtended ? max_extended() : max_basic())) return false;
+    const CpuidLeaf found = find(leaf, subleaf);
+    const u32 registers[] = {found.eax, found.ebx, found.ecx, found.edx};
+    return registers[reg & 3] >> bit & 1;
+}
+
 }  // namespace vmxsim::core

@@ -20,6 +20,8 @@ struct CpuidTable {
     CpuidLeaf find(u32 leaf, u32 subleaf) const;
     u32 max_basic() const;
     u32 max_extended() const;
+    /// A feature bit; `reg` 0 to 3: EAX, EBX, ECX, EDX. False for leaves beyond the highest.
+    bool has(u32 leaf, u32 subleaf, unsigned reg, unsigned bit) const;
 };
 
 }  // namespace vmxsim::core

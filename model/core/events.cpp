@@ -131,13 +131,23 @@ bool Core::deliver_or_exit(Event event, bool injected) {
         }
         note_delivery(event, injected);
         if (!injected) record(state, event);
-        spend(params_.far_transfer);
+        const u64 from = state.rip;
+        spend(injected && vmx_ ? vmx_->injection_cost() : params_.far_transfer);
         const Outcome outcome = deliver_through_idt(*this, event, injected);
         if (outcome == Outcome::VmExit) {
+            if (exit_.reason == ExitReason::APIC_ACCESS)  // "linear access during event delivery" (SDM table 30-6)
+                exit_.qualification = (exit_.qualification & 0xfff) |
+                                      u64{static_cast<u8>(vmx::ApicAccess::EventDelivery)} << 12;
             record_original(exit_, event);
             return true;
         }
-        if (outcome != Outcome::Fault) return false;
+        if (outcome != Outcome::Fault) {
+            if (state.debugctl & 1) [[unlikely]] {  // LBR
+                system.last_branches.before_event();
+                record_branch(from, LastBranches::Far);
+            }
+            return false;
+        }
 
         // The exception during delivery is tested against the exception bitmap by itself first, and only then becomes a
         // double fault, which is tested in turn and does not count as "during delivery" (SDM 30.2.4).

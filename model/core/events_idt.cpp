@@ -21,12 +21,15 @@ bool is_software(const Event& e) {
 /// INT n, INT3, INTO: the gate's DPL counts; INT1 and everything external pass (SDM 6.12.1.2).
 bool checks_gate_dpl(const Event& e) { return !sets_ext(e); }
 
-/// RFLAGS as pushed. RF is set for faults, so that an instruction breakpoint does not recur on return (SDM 18.3.1.1).
+constexpr u64 kGeneralDetect = 1u << 13;  ///< DR6.BD
+
+/// RFLAGS as pushed. RF is set for faults, so that an instruction breakpoint does not recur on return; not for the
+/// debug exception of an instruction breakpoint itself, whose handler decides (SDM 18.3.1.1).
 u64 pushed_flags(const CpuState& state, const Event& e, bool injected) {
     if (injected) return state.rflags;
     const u64 flags = state.rflags;
     if (is_software(e)) return flags & ~rflags::RF;
-    const bool fault = e.type == EventType::HardwareException && (e.vector != vector::DB || e.is_fault) && e.vector != vector::DF;
+    const bool fault = e.type == EventType::HardwareException && (e.vector != vector::DB || (e.dr6 & kGeneralDetect)) && e.vector != vector::DF;
     return fault ? flags | rflags::RF : flags;
 }
 

@@ -28,6 +28,9 @@ inline constexpr u32 kInitialMxcsr = 0x1f80;
 /// Protection keys: translations that are held under the old rights go.
 void set_pkru(Core& core, u32 value);
 
+/// The instruction's set is among `offered`.
+bool fpu_offers_instruction(u32 offered, const Insn& insn);
+
 /// True: execute_fpu() knows it.
 bool is_fpu(const Insn& insn);
 /// `flags`: the arithmetic flags, in; and out where `changes_flags`.

@@ -92,18 +92,32 @@ bool next_interrupt(Core& core, Event& event) {
     return true;
 }
 
+bool mwait_ends(const Core& core) {
+    const SystemState& system = core.system;
+    if (system.mwait_masked && core.lines().interrupt) return true;
+    if (!system.monitor_armed) return true;
+    std::array<u8, 64> now{};
+    core.ram().read_block(system.monitored, now);
+    return now != system.monitored_bytes;
+}
+
 bool can_wake(const Core& core) {
     if (!core.interrupts()) return false;
-    if (core.state.activity == ActivityState::Hlt && (interrupts_exit(core) || (core.state.rflags & rflags::IF)))
-        return true;
+    const ActivityState activity = core.state.activity;
+    const bool hears = interrupts_exit(core) || (core.state.rflags & rflags::IF);
+    if (activity == ActivityState::Hlt && hears) return true;
+    // Devices may write the line as well, at their own time.
+    if (activity == ActivityState::Mwait) return true;
     return core.interrupts()->may_raise_nmi();
 }
 
 bool wakes_now(const Core& core) {
     const CpuState& s = core.state;
+    if (s.activity == ActivityState::Mwait && mwait_ends(core)) return true;
     if (!core.lines().any()) return false;
     if (init_deliverable(core) || core.lines().sipi || nmi_deliverable(core)) return true;
-    return core.lines().interrupt && s.activity == ActivityState::Hlt && !(s.blocking & kShadows) &&
+    const bool waits = s.activity == ActivityState::Hlt || s.activity == ActivityState::Mwait;
+    return core.lines().interrupt && waits && !(s.blocking & kShadows) &&
            (interrupts_exit(core) || (s.rflags & rflags::IF));
 }
 

@@ -18,6 +18,10 @@ bool can_wake(const Core& core);
 /// Whether what waits ends the inactive state that the processor is in, or is at least to be looked at.
 bool wakes_now(const Core& core);
 
+/// MWAIT's wait is over by a write to the monitored line, or by an interrupt that is masked and was asked to end it (SDM
+/// 10.10.4). A line that holds what MONITOR found was not written, as far as anybody can tell.
+bool mwait_ends(const Core& core);
+
 enum class Taken : u8 { Nothing, Yes, Exits };  ///< Exits: exit info is set, the VM exit is to be performed
 /// INIT: a VM exit in non-root operation, blocked (left pending) in root operation and in the wait-for-SIPI state of a
 /// guest; else the processor's state after INIT. A start-up IPI: the first instruction of a processor that waits for it

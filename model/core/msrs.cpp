@@ -107,14 +107,42 @@ bool belongs_to_apic(u32 index) {
     return index == msr::APIC_BASE || index == kTscDeadline || (index >= kX2ApicFirst && index <= kX2ApicLast);
 }
 
-bool has_perfmon2(const Core& core) {
-    return core.cpuid().max_basic() >= 10 && (core.cpuid().find(10, 0).eax & 0xff) >= 2;
+/// Machine checks: no error is ever reported, so there are no banks (SDM 17.3.1).
+constexpr u32 kMcgCap = 0x179, kMcgStatus = 0x17a;
+bool has_machine_checks(const Core& core) { return cpuid_has(core, 1, 0, 3, 14); }
+
+constexpr u32 kMperf = 0xe7, kAperf = 0xe8;
+bool has_aperfmperf(const Core& core) { return cpuid_has(core, 6, 0, 2, 0); }
+
+/// IA32_MISC_ENABLE (SDM volume 4, table 2-2): bits 7, 11 and 12 tell what the processor is; bits 7 and 18 only where
+/// CPUID has the feature at all.
+namespace misc_enable {
+constexpr u64 kMonitorable = u64{1} << 7, kUnavailable = 3u << 11, kMonitor = u64{1} << 18, kXdDisable = u64{1} << 34;
+constexpr u64 kWritable = 1 | kMonitor | u64{1} << 22 | kXdDisable;
+u64 exists(const Core& core) {
+    u64 mask = 1 | kUnavailable | u64{1} << 22;
+    if (core.counters.present()) mask |= kMonitorable;
+    if (cpuid_has(core, 1, 0, 2, 3)) mask |= kMonitor;
+    if (cpuid_has(core, 0x80000001, 0, 3, 20)) mask |= kXdDisable;
+    return mask;
 }
+bool write(Core& core, u64 value) {
+    u64& now = core.state.misc_enable;
+    const u64 mask = exists(core);
+    if (value & ~mask) return false;
+    if ((value ^ now) & kUnavailable) return false;  // read only
+    // Execute disable goes, and with it what the page tables' bit 63 means.
+    if (value & ~now & kXdDisable) core.mmu().flush_vpid(current_vpid(core), false);
+    now = (now & ~(kWritable & mask)) | (value & kWritable & mask);
+    return true;
+}
+}  // namespace misc_enable
 
 bool write_efer(Core& core, u64 value) {
     CpuState& state = core.state;
     u64 allowed = efer::SCE | efer::LME | efer::LMA;
-    if (cpuid_has(core, 0x80000001, 0, 3, 20)) allowed |= efer::NXE;
+    const bool xd = cpuid_has(core, 0x80000001, 0, 3, 20) && !(state.misc_enable & misc_enable::kXdDisable);
+    if (xd) allowed |= efer::NXE;
     if (value & ~allowed) return false;
     if ((state.cr0 & cr0::PG) && ((state.efer ^ value) & efer::LME)) return false;  // SDM 2.2.1
     const u64 old = state.efer;
@@ -133,7 +161,14 @@ bool read_msr(Core& core, u32 index, u64& value) {
     if (const u64* range = mtrr(core, index)) return value = *range, has_mtrrs(core);
     if (index >= msr::VMX_FIRST && index <= msr::VMX_LAST)
         return vmx_capability_exists(core, index) ? (value = core.capabilities().get(index), true) : false;
+    if (core.counters.owns(index)) return core.counters.read(index, value);
+    if (const u64* branch = core.system.last_branches.find(index)) return value = *branch, true;
     switch (index) {
+        case kMperf:
+        case kAperf:
+            value = core.counters.unhalted_cycles() +
+                    (index == kMperf ? core.system.mperf_offset : core.system.aperf_offset);
+            return has_aperfmperf(core);
         case msr::TSC:
             value = state.cycles + state.tsc_adjust;
             return true;
@@ -155,11 +190,17 @@ bool read_msr(Core& core, u32 index, u64& value) {
         case msr::MTRRCAP:
             value = kMtrrCapabilities;
             return has_mtrrs(core);
+        case kMcgCap:
+            value = 0;
+            return has_machine_checks(core);
+        case kMcgStatus:
+            value = core.system.mcg_status;
+            return has_machine_checks(core);
         case msr::SYSENTER_CS:
             value = state.sysenter_cs;
             return true;
         case msr::MISC_ENABLE:
-            value = state.misc_enable;
+            value = state.misc_enable & misc_enable::exists(core);
             return true;
         case msr::DEBUGCTL:
             value = state.debugctl;
@@ -167,9 +208,6 @@ bool read_msr(Core& core, u32 index, u64& value) {
         case msr::PAT:
             value = state.pat;
             return true;
-        case msr::PERF_GLOBAL_CTRL:
-            value = state.perf_global_ctrl;
-            return has_perfmon2(core);
         case msr::EFER:
             value = state.efer;
             return true;
@@ -205,7 +243,21 @@ bool write_msr(Core& core, u32 index, u64 value) {
     if (u64* address = address_register(state, index)) return canonical_base(core, value) ? (*address = value, true) : false;
     if (u64* range = mtrr(core, index))
         return has_mtrrs(core) && mtrr_value_ok(core, index, value) ? (*range = value, true) : false;
+    if (core.counters.owns(index)) return core.counters.write(index, value);
+    if (u64* branch = core.system.last_branches.find(index)) {
+        using L = LastBranches;
+        if (L::read_only(index) || (index == L::kTop && value >= L::kEntries) || (index == L::kSelect && value >> 9))
+            return false;
+        const bool address = index != L::kTop && index != L::kSelect;
+        if (address && !canonical(core, value)) return false;
+        return *branch = value, true;
+    }
     switch (index) {
+        case kMperf:
+        case kAperf:
+            (index == kMperf ? core.system.mperf_offset : core.system.aperf_offset) =
+                value - core.counters.unhalted_cycles();
+            return has_aperfmperf(core);
         // A write to either changes both alike (SDM 18.17.3).
         case msr::TSC:
             state.tsc_adjust = value - state.cycles;
@@ -231,25 +283,24 @@ bool write_msr(Core& core, u32 index, u64 value) {
         case msr::BIOS_SIGN_ID:
             core.system.update_signature = value;
             return true;
+        case kMcgStatus: {
+            constexpr u64 kDefined = 7;  // RIPV, EIPV, MCIP (SDM 17.3.1.2)
+            if (!has_machine_checks(core) || (value & ~kDefined)) return false;
+            core.system.mcg_status = value;
+            return true;
+        }
         case msr::SYSENTER_CS:
             state.sysenter_cs = value & 0xffffffff;
             return true;
         case msr::MISC_ENABLE:
-            state.misc_enable = value;
-            return true;
-        case msr::DEBUGCTL: {
-            constexpr u64 kDefined = 0xdfc3;
-            if (value & ~kDefined) return false;
+            return misc_enable::write(core, value);
+        case msr::DEBUGCTL:
+            if (value & ~core.capabilities().debugctl_bits) return false;
             state.debugctl = value;
             return true;
-        }
         case msr::PAT:
             if (!pat_ok(value)) return false;
             state.pat = value;
-            return true;
-        case msr::PERF_GLOBAL_CTRL:
-            if (!has_perfmon2(core)) return false;
-            state.perf_global_ctrl = value;
             return true;
         case msr::EFER:
             return write_efer(core, value);

@@ -154,12 +154,7 @@ bool canonical_base(const Core& core, u64 address) {
 Vpid current_vpid(Core& core) { return core.state.vmx.non_root ? core.vmx().controls().vpid : Vpid{}; }
 
 bool cpuid_has(const Core& core, u32 leaf, u32 subleaf, unsigned reg, unsigned bit) {
-    // A leaf beyond the highest would answer with another leaf's bits (SDM 2A, CPUID).
-    const u32 highest = leaf & 0x80000000 ? core.cpuid().max_extended() : core.cpuid().max_basic();
-    if (leaf > highest) return false;
-    const CpuidLeaf found = core.cpuid().find(leaf, subleaf);
-    const u32 regs[] = {found.eax, found.ebx, found.ecx, found.edx};
-    return regs[reg & 3] >> bit & 1;
+    return core.cpuid().has(leaf, subleaf, reg, bit);
 }
 
 }  // namespace vmxsim::core

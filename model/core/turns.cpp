@@ -61,8 +61,12 @@ StopReason Turns::run(u64 until) {
     for (;;) {
         u64 first = kNever, second = kNever;
         unsigned next = running_, asleep = 0;
+        bool watched = false;  // a store would wake someone: it is looked for between turns
         for (unsigned i = 0; i < cores_.size(); ++i) {
-            asleep |= unsigned{cores_[i]->asleep()} << i;
+            if (cores_[i]->asleep()) {
+                asleep |= 1u << i;
+                watched = watched || cores_[i]->system.monitor_armed;
+            }
             const u64 at = cores_[i]->next_cycle();
             if (at < first) second = std::exchange(first, at), next = i;
             else second = std::min(second, at);
@@ -77,7 +81,7 @@ StopReason Turns::run(u64 until) {
         if (told_) told_(next);
         Core& core = running();
         core.begin_turn(second);
-        const StopReason why = core.run(std::min(until, std::min(second, first + kLongTurn) + slice_));
+        const StopReason why = core.run(std::min(until, std::min(second, first + (watched ? 0 : kLongTurn)) + slice_));
         // Who was woken by it was woken now.
         for (unsigned i = 0; i < cores_.size(); ++i)
             if (i != next && (asleep >> i & 1) && !cores_[i]->asleep()) cores_[i]->sleep_until(core.state.cycles);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several processors in turn: one runs at a time, always the one that is furthest behind in cycles, for a slice. So no one
-// is ahead of another by more than a slice, locked accesses are atomic by themselves, and a run repeats to the cycle.
+// Several processors in turn: one runs at a time, always the one that is furthest behind in cycles, for a slice. So no
+// one is ahead of another by more than a slice, locked accesses are atomic by themselves, and a run repeats to the
+// cycle.
 #pragma once
 #include <functional>
 #include <vector>

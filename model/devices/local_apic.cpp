@@ -148,6 +148,11 @@ void LocalApic::raise_lvt(Lvt entry) {
     deliver({.mode = mode, .vector = static_cast<u8>(value)});
 }
 
+void LocalApic::performance_interrupt() {
+    raise_lvt(kPerformance);
+    lvt_[kPerformance] |= kMasked;
+}
+
 void LocalApic::send(u64 command) {
     const u32 low = static_cast<u32>(command);
     const auto mode = static_cast<DeliveryMode>(low >> 8 & 7);

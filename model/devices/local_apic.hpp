@@ -70,6 +70,8 @@ public:
     u8 task_priority() const { return tpr_; }
     void set_task_priority(u8 value);
     void tsc_adjusted(u64 adjust);
+    /// Delivers through the performance-counter entry, which is masked by it (SDM 11.5.1).
+    void performance_interrupt();
     bool read_msr(u32 index, u64& value);
     bool write_msr(u32 index, u64 value);
 

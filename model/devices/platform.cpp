@@ -35,7 +35,8 @@ void Platform::deliver(const InterruptMessage& m, Accepts accepts) {
         LocalApic& apic = *processors_[i]->apic();
         if (!accepts(apic, i)) continue;
         if (m.mode != DeliveryMode::LowestPriority) apic.deliver(m);
-        else if (apic.arbitrates() && (!lowest || apic.processor_priority() < lowest->processor_priority())) lowest = &apic;
+        else if (apic.arbitrates() && (!lowest || apic.processor_priority() < lowest->processor_priority()))
+            lowest = &apic;
     }
     if (lowest) lowest->deliver(m);
 }

@@ -17,21 +17,26 @@ void ProcessorPort::make_apic(u64 bus_hz, LocalApic::Features features) {
         index_, timers_, bus_hz, features,
         LocalApic::Wires{.changed = [this] { update_interrupt(); },
                          .nmi = [this] { raise_nmi(); },
-                         .init = [this] {
-                             lines_.init = true;
-                             lines_.sipi = false;  // one from before the INIT finds a processor that does not wait
-                             tell();
-                         },
-                         .sipi = [this](u8 vector) {
-                             lines_.sipi = true;
-                             lines_.sipi_vector = vector;
-                             tell();
-                         },
+                         .init =
+                             [this] {
+                                 lines_.init = true;
+                                 lines_.sipi = false;  // one from before the INIT finds a processor that does not wait
+                                 tell();
+                             },
+                         .sipi =
+                             [this](u8 vector) {
+                                 lines_.sipi = true;
+                                 lines_.sipi_vector = vector;
+                                 tell();
+                             },
                          .send = [this](const InterruptMessage& m, Shorthand to) { platform_.send(m, to, index_); },
                          .eoi = [this](u8 vector) { platform_.end_of_interrupt(vector); },
-                         .moved = [this] {
-                             if (mmio_) mmio_->move(*apic_, apic_->page(), apic_->enabled() && !apic_->x2apic() ? 4096 : 0);
-                         }});
+                         .moved =
+                             [this] {
+                                 if (mmio_)
+                                     mmio_->move(*apic_, apic_->page(),
+                                                 apic_->enabled() && !apic_->x2apic() ? 4096 : 0);
+                             }});
     if (index_ == 0) apic_->set_up_by_firmware();
 }
 

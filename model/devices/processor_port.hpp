@@ -37,6 +37,7 @@ public:
     bool read_msr(u32 index, u64& value) override { return apic_ && apic_->read_msr(index, value); }
     bool write_msr(u32 index, u64 value) override { return apic_ && apic_->write_msr(index, value); }
     void tsc_adjusted(u64 adjust) override { if (apic_) apic_->tsc_adjusted(adjust); }
+    void performance_interrupt() override { if (apic_) apic_->performance_interrupt(); }
     void advance() override;
 
 private:

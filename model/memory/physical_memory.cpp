@@ -10,11 +10,20 @@
 namespace vmxsim::memory {
 namespace {
 
+/// Pages without access on both sides: a mistake of the simulator's ends there, not in other memory.
+constexpr u64 kGuard = 65536;
+
 /// Zero pages that the host makes only when they are touched.
 u8* map_sparse(u64 bytes) {
-    void* at = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    return at == MAP_FAILED ? nullptr : static_cast<u8*>(at);
+    void* const at = mmap(nullptr, bytes + 2 * kGuard, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at == MAP_FAILED) return nullptr;
+    u8* const inside = static_cast<u8*>(at) + kGuard;
+    if (mprotect(inside, (bytes + 4095) & ~u64{4095}, PROT_READ | PROT_WRITE) == 0) return inside;
+    munmap(at, bytes + 2 * kGuard);
+    return nullptr;
 }
+
+void unmap(u8* inside, u64 bytes) { munmap(inside - kGuard, bytes + 2 * kGuard); }
 
 }  // namespace
 
@@ -24,14 +33,14 @@ PhysicalMemory::PhysicalMemory(u64 bytes) : size_(bytes) {
     base_ = map_sparse(bytes);
     code_ = base_ ? map_sparse(bytes / 4096) : nullptr;
     if (!code_) {
-        if (base_) munmap(base_, bytes);
+        if (base_) unmap(base_, bytes);
         throw std::runtime_error("memory: the host refuses a mapping of " + std::to_string(bytes) + " bytes");
     }
 }
 
 PhysicalMemory::~PhysicalMemory() {
-    munmap(base_, size_);
-    munmap(code_, size_ / 4096);
+    unmap(base_, size_);
+    unmap(code_, size_ / 4096);
 }
 
 u64 PhysicalMemory::read_outside(HostPhysical at, unsigned bytes) const {

@@ -107,23 +107,4 @@ u64 Vmx::guest_tsc() const {
     return (product_high << (64 - kFraction) | product_low >> kFraction) + controls_.tsc_offset;
 }
 
-namespace {
-constexpr u64 kVtpr = 0x80;  ///< offset of the task-priority register in the virtual-APIC page (32.1.1)
-}
-
-std::optional<u64> Vmx::virtual_cr8() const {
-    if (!non_root() || !controls_.has(PrimaryControl::UseTPRShadow)) return std::nullopt;
-    return ram_.read(controls_.virtual_apic + kVtpr, 4) >> 4 & 15;
-}
-
-bool Vmx::write_virtual_cr8(u64 value, ExitInfo& info) {
-    ram_.write(controls_.virtual_apic + kVtpr, 4, (value & 15) << 4);  // 32.3: other bits of VTPR become 0
-    // TPR virtualization (32.1.2): below the threshold exits, unless virtual-interrupt delivery evaluates instead.
-    if (controls_.has(SecondaryControl::VirtualInterruptDelivery) || (value & 15) >= (controls_.tpr_threshold & 15))
-        return false;
-    info = {};
-    info.reason = ExitReason::TPR_BELOW_THRESHOLD;
-    return true;
-}
-
 }  // namespace vmxsim::vmx

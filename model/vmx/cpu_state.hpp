@@ -55,7 +55,8 @@ namespace efer {
 inline constexpr u64 SCE = 1, LME = 1u << 8, LMA = 1u << 10, NXE = 1u << 11;
 }
 
-enum class ActivityState : u8 { Active = 0, Hlt = 1, Shutdown = 2, WaitForSipi = 3 };  ///< as in the VMCS (27.4.2)
+/// As in the VMCS (27.4.2); a VM exit from MWAIT's state saves Active.
+enum class ActivityState : u8 { Active = 0, Hlt = 1, Shutdown = 2, WaitForSipi = 3, Mwait = 4 };
 
 /// Interruptibility state, bits as in the VMCS (SDM table 27-3).
 namespace blocking {
@@ -89,7 +90,8 @@ struct alignas(64) CpuState {
     u64 sysenter_cs = 0, sysenter_esp = 0, sysenter_eip = 0;
     u64 star = 0, lstar = 0, cstar = 0, fmask = 0, kernel_gs_base = 0, tsc_aux = 0;
     u32 pkru = 0;             ///< rights of the protection keys (SDM 4.6.2); read by RDPKRU alone
-    u64 debugctl = 0, pat = 0x0007040600070406, misc_enable = 0, perf_global_ctrl = 0;
+    u64 debugctl = 0, pat = 0x0007040600070406, perf_global_ctrl = 0;
+    u64 misc_enable = 0x41881;  ///< fast strings, performance monitoring, no BTS, no PEBS, MONITOR (SDM volume 4)
 
     // State between instructions
     ActivityState activity = ActivityState::Active;

@@ -95,6 +95,7 @@ void Vmx::load_non_register_state(EntryResult& result) {
     cpu_.pending_debug = page_.get(Field::GUEST_PENDING_DBG_EXCEPTIONS);
     pause_seen_ = false;
     mtf_ = controls_.has(arch::PrimaryControl::MonitorTrapFlag) ? Mtf::AfterInstruction : Mtf::Off;
+    check_threshold_at_entry();
 
     const arch::EventInfo inject{static_cast<u32>(page_.get(Field::VM_ENTRY_INTR_INFO_FIELD))};
     if (!inject.valid()) {

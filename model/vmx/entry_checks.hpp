@@ -120,10 +120,6 @@ constexpr bool pat_ok(u64 pat) {  // each byte 0, 1, 4, 5, 6 or 7
     return true;
 }
 constexpr u64 kEferDefined = efer::SCE | efer::LME | efer::LMA | efer::NXE;
-/// IA32_DEBUGCTL: LBR, BTF, TR to FREEZE_WHILE_SMM, RTM (SDM 19.4.1); which of them exist differs between processors.
-constexpr u64 kDebugctlDefined = 0xffc3;
-/// IA32_PERF_GLOBAL_CTRL: four general counters, three fixed ones (Nehalem to Broadwell with Hyper-Threading).
-constexpr u64 kPerfGlobalDefined = 0x70000000f;
 /// PAE page-directory-pointer-table entries (SDM 4.4.1): reserved bits of present ones clear.
 bool pdpte_ok(const arch::Capabilities& caps, u64 pdpte);
 

@@ -51,7 +51,7 @@ constexpr EntryCheck kChecks[] = {
     VMXSIM_CHECK("GUEST-CET-WP", "29.3.1.1", implies(cr4_of(c) & kCet, cr0_of(c) & cr0::WP)),
     VMXSIM_CHECK(
         "GUEST-DEBUGCTL", "29.3.1.1",
-        implies(c.has(EntryControl::LoadDebugControls), (c.get(Field::GUEST_IA32_DEBUGCTL) & ~kDebugctlDefined) == 0)),
+        implies(c.has(EntryControl::LoadDebugControls), (c.get(Field::GUEST_IA32_DEBUGCTL) & ~c.caps.debugctl_bits) == 0)),
     VMXSIM_CHECK("GUEST-64-PG", "29.3.1.1", implies(c.guest64(), cr0_of(c) & cr0::PG)),
     VMXSIM_CHECK("GUEST-64-PAE", "29.3.1.1", implies(c.guest64(), cr4_of(c) & cr4::PAE)),
     VMXSIM_CHECK("GUEST-32-PCIDE", "29.3.1.1", implies(!c.guest64(), !(cr4_of(c) & cr4::PCIDE))),
@@ -65,7 +65,7 @@ constexpr EntryCheck kChecks[] = {
     VMXSIM_CHECK("GUEST-ISST", "29.3.1.1", implies(cet(c), c.is_canonical(Field::GUEST_INTR_SSP_TABLE))),
     VMXSIM_CHECK("GUEST-PERF", "29.3.1.1",
                  implies(c.has(EntryControl::LoadIA32PERFGLOBALCTRL),
-                         (c.get(Field::GUEST_IA32_PERF_GLOBAL_CTRL) & ~kPerfGlobalDefined) == 0)),
+                         (c.get(Field::GUEST_IA32_PERF_GLOBAL_CTRL) & ~c.caps.perf_global_bits) == 0)),
     VMXSIM_CHECK("GUEST-PAT", "29.3.1.1",
                  implies(c.has(EntryControl::LoadIA32PAT), pat_ok(c.get(Field::GUEST_IA32_PAT)))),
     VMXSIM_CHECK("GUEST-EFER-RSVD", "29.3.1.1",

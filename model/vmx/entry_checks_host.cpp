@@ -44,7 +44,7 @@ constexpr EntryCheck kChecks[] = {
     CANONICAL_ROW("SYSENTER-EIP", "29.2.2", HOST_IA32_SYSENTER_EIP),
     VMXSIM_CHECK("HOST-PERF", "29.2.2",
                  implies(c.has(ExitControl::LoadIA32PERFGLOBALCTRL),
-                         (c.get(Field::HOST_IA32_PERF_GLOBAL_CTRL) & ~kPerfGlobalDefined) == 0)),
+                         (c.get(Field::HOST_IA32_PERF_GLOBAL_CTRL) & ~c.caps.perf_global_bits) == 0)),
     VMXSIM_CHECK("HOST-PAT", "29.2.2", implies(c.has(ExitControl::LoadIA32PAT), pat_ok(c.get(Field::HOST_IA32_PAT)))),
     VMXSIM_CHECK("HOST-EFER-RSVD", "29.2.2",
                  implies(c.has(ExitControl::LoadIA32EFER), (c.get(Field::HOST_IA32_EFER) & ~kEferDefined) == 0)),

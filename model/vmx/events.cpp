@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // VM exits that events cause (SDM 28.2), and those that are due between instructions (28.2, 28.5).
+#include <utility>
+
 #include "model/vmx/vmx.hpp"
 
 namespace vmxsim::vmx {
@@ -80,7 +82,7 @@ bool Vmx::intercept_task_switch(u16 selector, unsigned source, ExitInfo& info) c
 
 bool Vmx::boundaries_matter() const {
     if (!non_root()) return false;
-    return mtf_ != Mtf::Off || controls_.has(PrimaryControl::InterruptWindowExiting) ||
+    return mtf_ != Mtf::Off || tpr_exit_due_ || controls_.has(PrimaryControl::InterruptWindowExiting) ||
            controls_.has(PrimaryControl::NMIWindowExiting) || cpu_.cycles >= timer_deadline_;
 }
 
@@ -103,6 +105,7 @@ bool Vmx::pending_exit(ExitInfo& info) {
     if ((cpu_.pending_debug & kTraps) && !(cpu_.blocking & blocking::MOV_SS) &&
         (cpu_.activity == ActivityState::Active || cpu_.activity == ActivityState::Hlt))
         return false;
+    if (std::exchange(tpr_exit_due_, false)) return due(ExitReason::TPR_BELOW_THRESHOLD);
     if (cpu_.cycles >= timer_deadline_) return due(ExitReason::PREEMPTION_TIMER);
     const u32 interruptibility = cpu_.blocking & (blocking::STI | blocking::MOV_SS);
     if (controls_.has(PrimaryControl::NMIWindowExiting) && !interruptibility && !(cpu_.blocking & blocking::NMI))

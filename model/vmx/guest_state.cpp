@@ -197,7 +197,8 @@ void Vmx::save_guest_state(const ExitInfo& info) {
     const bool rf = saved_rf(info, cpu_.rflags & rflags::RF);
     page_.set(Field::GUEST_RFLAGS, (cpu_.rflags & ~rflags::RF) | (rf ? rflags::RF : 0));
 
-    page_.set(Field::GUEST_ACTIVITY_STATE, static_cast<u64>(cpu_.activity));
+    const bool waits = cpu_.activity == ActivityState::Mwait;  // not one of the VMCS's states
+    page_.set(Field::GUEST_ACTIVITY_STATE, waits ? u64{0} : static_cast<u64>(cpu_.activity));
     page_.set(Field::GUEST_INTERRUPTIBILITY_INFO, cpu_.blocking);
     page_.set(Field::GUEST_PENDING_DBG_EXCEPTIONS, keeps_pending_debug(info, cpu_) ? cpu_.pending_debug : 0);
     if (exit.has(ExitControl::SaveVMXPreemptionTimerValue)) page_.set(Field::VMX_PREEMPTION_TIMER_VALUE, timer_value());

@@ -77,6 +77,7 @@ void Vmx::load_host_state(bool nmi_blocked) {
     cpu_.pending_debug = 0;
     cpu_.vmx.non_root = false;
     mtf_ = Mtf::Off;
+    tpr_exit_due_ = false;
     timer_deadline_ = ~u64{0};
     if (!controls_.has(arch::SecondaryControl::EnableVPID)) translations_.flush_vpid({}, false);
 

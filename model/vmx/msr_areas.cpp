@@ -67,10 +67,10 @@ bool Vmx::load_msr(u32 index, u64 value) {
         case msr::SYSENTER_CS: cpu_.sysenter_cs = value & 0xffffffff; return true;
         case msr::SYSENTER_ESP: return assign(cpu_.sysenter_esp, is_canonical(value));
         case msr::SYSENTER_EIP: return assign(cpu_.sysenter_eip, is_canonical(value));
-        case msr::MISC_ENABLE: return assign(cpu_.misc_enable, true);
-        case msr::DEBUGCTL: return assign(cpu_.debugctl, (value & ~kDebugctlDefined) == 0);
+        case msr::DEBUGCTL: return assign(cpu_.debugctl, (value & ~capabilities_.debugctl_bits) == 0);
         case msr::PAT: return assign(cpu_.pat, pat_ok(value));
-        case msr::PERF_GLOBAL_CTRL: return assign(cpu_.perf_global_ctrl, (value & ~kPerfGlobalDefined) == 0);
+        case msr::PERF_GLOBAL_CTRL:
+            return assign(cpu_.perf_global_ctrl, (value & ~capabilities_.perf_global_bits) == 0);
         case msr::EFER: return load_efer(value);
         case msr::STAR: return assign(cpu_.star, true);
         case msr::LSTAR: return assign(cpu_.lstar, is_canonical(value));
@@ -101,7 +101,6 @@ bool Vmx::store_msr(u32 index, u64& value) const {
         case msr::SYSENTER_CS: value = cpu_.sysenter_cs; return true;
         case msr::SYSENTER_ESP: value = cpu_.sysenter_esp; return true;
         case msr::SYSENTER_EIP: value = cpu_.sysenter_eip; return true;
-        case msr::MISC_ENABLE: value = cpu_.misc_enable; return true;
         case msr::DEBUGCTL: value = cpu_.debugctl; return true;
         case msr::PAT: value = cpu_.pat; return true;
         case msr::PERF_GLOBAL_CTRL: value = cpu_.perf_global_ctrl; return true;

@@ -23,7 +23,7 @@ constexpr P kParams[] = {
     {"vmx.exit_base", &VmxTiming::exit_base, "cycles", 0, kMax,
      "VM exit: saving and loading, beside the bulk transfers"},
     {"vmx.msr_list_entry", &VmxTiming::msr_list_entry, "cycles", 0, kMax, "one entry of an MSR-load or MSR-store area"},
-    {"vmx.event_delivery", &VmxTiming::event_delivery, "cycles", 0, kMax, "delivery of an event through the IDT"},
+    {"vmx.event_delivery", &VmxTiming::event_delivery, "cycles", 0, kMax, "delivery of an event that a VM entry injects"},
 };
 
 }  // namespace

@@ -29,7 +29,7 @@ struct VmxTiming {
     u64 entry_base = 0;      ///< VMLAUNCH/VMRESUME: checks and loading, beside the bulk reads
     u64 exit_base = 0;       ///< VM exit: saving and loading, beside the bulk transfers
     u64 msr_list_entry = 0;  ///< one entry of an MSR-load or MSR-store area
-    u64 event_delivery = 0;  ///< delivery of an event through the IDT
+    u64 event_delivery = 0;  ///< delivery of an injected event through the IDT
 };
 std::span<const arch::Param<VmxTiming>> vmx_timing_params();
 
@@ -120,6 +120,9 @@ public:
     virtual bool read(u32 index, u64& value) = 0;
     virtual bool write(u32 index, u64 value) = 0;
 };
+
+/// Access types of exit 44 (SDM table 30-6).
+enum class ApicAccess : u8 { Read = 0, Write = 1, Fetch = 2, EventDelivery = 3 };
 
 class EntryChecker;  // entry_memo.hpp
 
@@ -220,11 +223,17 @@ public:
     /// #GP unless CR0 (CR4) may hold `value` in VMX operation (SDM 26.8, A.7, A.8; unrestricted guest exempts PE, PG).
     bool cr0_allowed(u64 value) const;
     bool cr4_allowed(u64 value) const;
+    /// Cycles of the delivery of an event that a VM entry injects.
+    u64 injection_cost() const { return timing_.event_delivery; }
     u64 guest_tsc() const;    ///< what RDTSC returns now, offset included
     /// CR8 under "use TPR shadow" (SDM 32.3): VTPR[7:4]; empty where the physical CR8 is meant.
     std::optional<u64> virtual_cr8() const;
     /// MOV to CR8 under "use TPR shadow": writes VTPR. True: exit 43, trap-like (RIP behind the instruction).
     bool write_virtual_cr8(u64 value, ExitInfo& info);
+    /// The APIC-access page, where accesses to it are virtualized (SDM 32.4).
+    std::optional<HostPhysical> apic_access_page() const;
+    /// A linear access within that page. True: exit 44; else `data` was read or written in the page's place.
+    bool access_apic_page(u64 offset, unsigned bytes, ApicAccess type, u8* data, ExitInfo& info);
 
     /// The exit that is due at an instruction boundary, by priority: monitor trap flag, preemption timer, NMI window,
     /// interrupt window (SDM 28.2, 28.5). To be asked once per boundary while boundaries_matter(): the boundary right
@@ -277,6 +286,8 @@ private:
     bool load_efer(u64 value);
 
     bool msr_intercepted(u32 index, unsigned write_offset) const;
+    bool below_threshold() const;
+    void check_threshold_at_entry();
 
     CpuState& cpu_;
     arch::VmcsPort& vmcs_;
@@ -296,6 +307,7 @@ private:
     bool current_is_shadow_ = false;  ///< bit 31 of the current VMCS's first dword, as VMPTRLD met it
     u32 abort_indicator_ = 0;
     u64 timer_deadline_ = ~u64{0};
+    bool tpr_exit_due_ = false;       ///< exit 43 behind the present instruction
     enum class Mtf : u8 { Off, AfterInstruction, Due } mtf_ = Mtf::Off;
     bool pause_seen_ = false;               ///< PAUSE-loop exiting: a PAUSE at CPL 0 since the last VM entry
     u64 pause_first_ = 0, pause_last_ = 0;  ///< its loop's first and its last PAUSE, in cycles

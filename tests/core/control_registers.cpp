@@ -48,6 +48,8 @@ BOOST_AUTO_TEST_CASE(paging_with_lme_begins_ia_32e_mode) {
     BOOST_TEST((mov_cr(m, 0, m.core.state.cr0 & ~cr0::PG) == Outcome::Jump));  // from compatibility mode
     BOOST_TEST(!m.core.state.long_mode());
     BOOST_TEST((m.core.state.efer & efer::LME) != 0u);
+    m.core.state.seg[TR].ar.raw = 0x83;  // a 16-bit TSS
+    BOOST_TEST(gp0(m, mov_cr(m, 0, m.core.state.cr0 | cr0::PG)));
 }
 
 BOOST_AUTO_TEST_CASE(pae_paging_loads_its_four_pointers_and_checks_them) {

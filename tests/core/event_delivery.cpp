@@ -283,7 +283,7 @@ BOOST_AUTO_TEST_CASE(debug_exceptions_set_dr6_and_clear_general_detect) {
     m.core.deliver(Event{m.fault()});
     BOOST_TEST(m.core.state.dr6 == (0xffff0ff0u | 1u << 13));
     BOOST_TEST(m.core.state.dr7 == 0x400u);
-    BOOST_TEST((m.peek(m.r(RSP) + 16, 8) & rflags::RF) == 0u);
+    BOOST_TEST((m.peek(m.r(RSP) + 16, 8) & rflags::RF) != 0u, "a fault, and not one of an instruction breakpoint");
 }
 
 BOOST_AUTO_TEST_CASE(a_task_gate_to_a_busy_task_faults_with_the_selector_of_its_tss) {

@@ -2,6 +2,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include "machine.hpp"
+#include "model/core/system/handlers.hpp"
 
 using namespace vmxsim;
 using namespace vmxsim::test;
@@ -139,6 +140,18 @@ BOOST_AUTO_TEST_CASE(features_that_cpuid_lacks_have_no_msrs_and_no_instructions)
     BOOST_TEST(undefined({0x0f, 0x01, 0xca}));              // clac
     BOOST_TEST(undefined({0x66, 0x0f, 0x38, 0x82, 0x00}));  // invpcid rax, [rax]
     BOOST_TEST(undefined({0xf3, 0x0f, 0xc7, 0xf8}));        // rdpid rax
+}
+
+BOOST_AUTO_TEST_CASE(machine_checks_have_a_status_and_no_banks) {
+    Machine m;
+    u64 value = 1;
+    BOOST_TEST(core::read_msr(m.core, 0x179, value));
+    BOOST_TEST((value & 0xff) == 0u);
+    BOOST_TEST(core::write_msr(m.core, 0x17a, 4));
+    BOOST_TEST((core::read_msr(m.core, 0x17a, value) && value == 4u));
+    BOOST_TEST(!core::write_msr(m.core, 0x17a, 8));
+    BOOST_TEST(!core::write_msr(m.core, 0x179, 0));
+    BOOST_TEST(!core::read_msr(m.core, 0x400, value), "no bank");
 }
 
 BOOST_AUTO_TEST_CASE(invpcid_checks_type_descriptor_and_pcide) {

@@ -144,4 +144,44 @@ BOOST_AUTO_TEST_CASE(a_run_repeats_to_the_cycle) {
     BOOST_TEST(cycles[0] > 0u);
 }
 
+BOOST_AUTO_TEST_CASE(an_exit_by_a_fault_saves_the_shadow_in_which_it_happened) {
+    struct Case {
+        std::initializer_list<u8> code;
+        u64 blocking;
+    };
+    // sti; ud2 and mov ss, eax; ud2; and without a shadow
+    for (const Case& c : {Case{{0xfb, 0x0f, 0x0b}, blocking::STI}, Case{{0x8e, 0xd0, 0x0f, 0x0b}, blocking::MOV_SS},
+                          Case{{0xfb, 0x90, 0x0f, 0x0b}, 0}}) {
+        Machine m;
+        m.long64();
+        m.vmxon();
+        m.prepare_vmcs();
+        m.field(Field::EXCEPTION_BITMAP, 1u << 6);
+        m.r(RAX) = kData0;
+        place(m, kCode, c.code);
+        place(m, Machine::kHostEntry, {0xf4});
+        m.enter();
+        m.core.run(m.core.state.cycles + kCycles);
+        BOOST_TEST(m.field(Field::VM_EXIT_REASON) == 0u);
+        BOOST_TEST(m.field(Field::GUEST_INTERRUPTIBILITY_INFO) == c.blocking);
+    }
+}
+
+BOOST_AUTO_TEST_CASE(an_instruction_without_implementation_is_named_once_with_its_place) {
+    Machine m;
+    m.long64();
+    m.gate(6, kCode64, kHandler, 14);
+    // aesenc xmm0, xmm1, twice by the handler's return to it, then again elsewhere: the handler skips it
+    place(m, kCode, {0x66, 0x0f, 0x38, 0xdc, 0xc1, 0x66, 0x0f, 0x38, 0xdc, 0xca, 0x0f, 0x0b, 0xf4});
+    place(m, kHandler, {0x48, 0x83, 0x04, 0x24, 5, 0x48, 0xcf});  // add qword [rsp], 5; iretq
+    m.poke(kCode + 15, 0xf4, 1);
+    m.core.run(kCycles);
+    const auto missing = m.core.missing();
+    BOOST_REQUIRE(missing.size() == 1u);  // UD2 is no such instruction
+    BOOST_TEST(missing[0].text == "aesenc xmm0, xmm1");
+    BOOST_TEST(missing[0].rip == kCode);
+    BOOST_TEST(missing[0].times == 2u);
+    BOOST_TEST(m.core.describe().find("aesenc xmm0, xmm1 at rip 20000 (2 times)") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()

@@ -30,7 +30,7 @@ u64 armed(unsigned n, unsigned kind, unsigned length) {
 
 BOOST_AUTO_TEST_SUITE(breakpoints)
 
-BOOST_AUTO_TEST_CASE(an_instruction_breakpoint_is_a_fault_with_rf_pushed) {
+BOOST_AUTO_TEST_CASE(an_instruction_breakpoint_is_a_fault_that_leaves_rf_to_its_handler) {
     Debugged m;
     m.put(Machine::kCode, {0x90, 0xff, 0xc0, 0xff, 0xc0, 0xf4});  // nop; inc eax; inc eax; hlt
     m.s().dr[2] = Machine::kCode + 3;
@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(an_instruction_breakpoint_is_a_fault_with_rf_pushed) {
     BOOST_TEST(m.in_handler());
     BOOST_TEST(m.s().r[vmx::RAX] == 1u);
     BOOST_TEST(m.pushed(0) == Machine::kCode + 3);
-    BOOST_TEST((m.pushed(2) & vmx::rflags::RF) != 0u);
+    BOOST_TEST((m.pushed(2) & vmx::rflags::RF) == 0u);
     BOOST_TEST((m.s().dr6 & 0xf) == 4u);
 }
 

@@ -186,6 +186,46 @@ BOOST_AUTO_TEST_CASE(a_gather_that_faults_keeps_what_it_read_and_its_mask_tells_
     BOOST_TEST(m.raises({0xc4, 0xe2, 0x6d, 0x92, 0x0c, 0x8b}) == vector::UD);  // destination and index
 }
 
+BOOST_AUTO_TEST_CASE(direct_handlers_compute_and_cost_what_the_slow_path_does) {
+    const Bytes code{0xb9, 0x40, 0, 0, 0,                      // MOV ECX, 64
+                     0x0f, 0x10, 0x03,                         // loop: MOVUPS XMM0, [RBX]
+                     0x66, 0x0f, 0xd4, 0xc8,                   // PADDQ XMM1, XMM0
+                     0x0f, 0x11, 0x4b, 0x11,                   // MOVUPS [RBX + 17], XMM1
+                     0xc5, 0xfe, 0x6f, 0x53, 0x20,             // VMOVDQU YMM2, [RBX + 32]
+                     0xc5, 0xed, 0xef, 0x5b, 0x29,             // VPXOR YMM3, YMM2, [RBX + 41]
+                     0xc5, 0xfd, 0x6f, 0xe3,                   // VMOVDQA YMM4, YMM3
+                     0xc5, 0xdd, 0x74, 0xea,                   // VPCMPEQB YMM5, YMM4, YMM2
+                     0xc5, 0xfe, 0x7f, 0x5b, 0x4d,             // VMOVDQU [RBX + 77], YMM3
+                     0xc5, 0xf9, 0xdf, 0xf5,                   // VPANDN XMM6, XMM0, XMM5
+                     0x48, 0x83, 0xc3, 0x0b,                   // ADD RBX, 11
+                     0xff, 0xc9, 0x75, 0xd2};                  // DEC ECX; JNZ loop
+    const auto run = [&](bool slow, TimingLevel timing, FpuState& state, u64& cycles, u64& sum) {
+        FpuMachine m(timing);
+        m.params.issue_width = 1;  // blocks of one instruction cost the same then
+        m.core->fpu.offered |= offers::AVX | offers::AVX2;
+        m.s().cr4 |= vmx::cr4::OSXSAVE;
+        m.s().xcr0 = 7;
+        if (slow) m.s().dr7 |= 1, m.s().dr[0] = 0x700000;  // a breakpoint elsewhere: each instruction by itself
+        for (u64 at = 0; at < 2048; at += 8) m.write(Machine::kData + at, at * 0x0123456789abcdef);
+        m.s().r[vmx::RBX] = Machine::kData;
+        const u64 before = m.s().cycles;
+        BOOST_TEST((m.execute(code) == StopReason::Halted));
+        state = m.core->fpu, cycles = m.s().cycles - before, sum = 0;
+        for (u64 at = 0; at < 2048; at += 8) sum = sum * 31 + m.read(Machine::kData + at);
+    };
+    for (const TimingLevel timing : {TimingLevel::None, TimingLevel::Interval}) {
+        FpuState fast, slow;
+        u64 fast_cycles = 0, slow_cycles = 0, fast_sum = 0, slow_sum = 1;
+        run(false, timing, fast, fast_cycles, fast_sum);
+        run(true, timing, slow, slow_cycles, slow_sum);
+        BOOST_TEST(!std::memcmp(&fast.xmm, &slow.xmm, sizeof fast.xmm));
+        BOOST_TEST(!std::memcmp(&fast.ymm_high, &slow.ymm_high, sizeof fast.ymm_high));
+        BOOST_TEST(fast_sum == slow_sum);
+        BOOST_TEST(fast_cycles == slow_cycles);
+        BOOST_TEST(fast.ymm_high[3].q[0] != 0u);
+    }
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace vmxsim::core

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Any sequence of accesses to the devices, and any passing of time. Input: flags, then operations.
+#include <array>
 #include <iterator>
 
 #include "model/devices/debug_exit.hpp"
@@ -39,19 +40,20 @@ std::vector<fuzz::Input> fuzz::seeds() {
 int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
     fuzz::Reader in({data, size});
     const u8 flags = in.byte();
-    u64 cycles = 0;
-    std::size_t sent = 0;
-    Platform platform(cycles, {.cycle_hz = 1'000'000'000, .bus_hz = 100'000'000, .ram_bytes = 64 << 20, .local_apic = (flags & 1) != 0,
+    // Two processors; the devices' time is that of the one that runs.
+    std::array<u64, 2> cycles{};
+    const std::array<const u64*, 2> counts{&cycles[0], &cycles[1]};
+    std::size_t running = 0, sent = 0;
+    Platform platform(counts, {.cycle_hz = 1'000'000'000, .bus_hz = 100'000'000, .ram_bytes = 64 << 20, .local_apic = (flags & 1) != 0,
                                .apic = {.x2apic = true, .tsc_deadline = true}, .reset = [] {}, .power_off = [] {}});
     IoBus io;
-    MmioBus mmio;
+    std::array<MmioBus, 2> buses;
     Serial serial([&](char) { ++sent; }, Serial::kCom1, [&](bool high) { platform.set_irq(4, high); });
     FwCfg fw_cfg(64 << 20, 1);
     DebugExit debug_exit([](int) {});
     ShutdownPort shutdown([] {});
-    ProcessorPort& processor = platform.processor();
     platform.attach_to(io);
-    platform.attach_to(mmio);
+    for (unsigned i = 0; i < 2; ++i) platform.attach_to(buses[i], i);
     io.attach(serial.first(), serial.last(), serial);
     io.attach(DebugExit::kFirst, DebugExit::kLast, debug_exit);
     io.attach(FwCfg::kSelector, FwCfg::kData, fw_cfg);
@@ -59,6 +61,8 @@ int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
 
     for (unsigned operations = 0; !in.empty() && operations < 4096; ++operations) {
         const u8 what = in.byte();
+        MmioBus& mmio = buses[running];
+        ProcessorPort& processor = platform.processor(static_cast<unsigned>(running));
         const unsigned bytes = 1u << (what >> 4) % 3;
         switch (what & 15) {
             case 0: case 1: case 2: case 3: {
@@ -87,7 +91,7 @@ int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
                 else processor.read_msr(msr, value);
                 break;
             }
-            case 12: if (processor.lines().any()) processor.acknowledge(); break;
+            case 12: if (processor.lines().interrupt) processor.acknowledge(); break;
             case 13: serial.receive(in.byte()); break;
             case 14:
                 processor.set_task_priority(in.byte());
@@ -95,9 +99,14 @@ int LLVMFuzzerTestOneInput(const u8* data, std::size_t size) {
                 if (what & 0x20) processor.tsc_adjusted(in.value(kValues));
                 break;
             default:
-                // At most 17 s: the timers' events one by one.
-                cycles += u64{1} << (what >> 4) * 2;
-                if (cycles >= processor.lines().deadline) processor.advance();
+                // At most a second: the timers' events one by one.
+                if (what == 0xff) {
+                    running ^= 1;
+                    platform.follow(static_cast<unsigned>(running));
+                    break;
+                }
+                cycles[running] += u64{1} << (what >> 4) * 2;
+                if (cycles[running] >= processor.lines().deadline) processor.advance();
         }
         VMXSIM_HOLDS(processor.task_priority() <= 0xff);
     }

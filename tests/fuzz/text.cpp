@@ -23,7 +23,9 @@ namespace {
 enum Kind : u8 { ScenarioFile, ProfileFile, Setting, CommandLine, Statistics, kKinds };
 
 fuzz::Input seed(Kind kind, const std::string& text) {
-    fuzz::Input in{static_cast<u8>(kind)};
+    fuzz::Input in;
+    in.reserve(text.size() + 1);
+    in.push_back(static_cast<u8>(kind));
     in.insert(in.end(), text.begin(), text.end());
     return in;
 }

@@ -173,6 +173,18 @@ BOOST_AUTO_TEST_CASE(a_bad_size_is_named_with_its_value) {
     BOOST_TEST(complaint([](CacheParams& p) { p.l1d_bytes = 49152, p.l1d_ways = 12; }).empty());
 }
 
+BOOST_AUTO_TEST_CASE(processors_of_a_package_share_the_last_level_alone) {
+    const CacheParams p;
+    CacheHierarchy one(p), two(p, &one);
+    one.reference({0x8000}, MemoryAccess::Read);
+    BOOST_TEST(two.probe({0x8000}, MemoryAccess::Read).raw == p.llc_latency);
+    two.reference({0x9000}, MemoryAccess::Read);
+    BOOST_TEST(one.probe({0x9000}, MemoryAccess::Read).raw == p.llc_latency);
+    BOOST_TEST(two.probe({0x9000}, MemoryAccess::Read).raw == p.l1_latency);
+    BOOST_TEST(one.stats().llc_misses == 1u);
+    BOOST_TEST(two.stats().llc_misses == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(each_member_has_one_row_with_its_key_and_a_default_in_range) {
     const CacheParams defaults;
     BOOST_TEST(cache_params().size() * sizeof(u64) == sizeof(CacheParams));

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "model/memory/physical_memory.hpp"
 
+#include <csignal>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <boost/test/unit_test.hpp>
 #include <stdexcept>
 #include <vector>
@@ -70,7 +75,9 @@ BOOST_AUTO_TEST_CASE(a_size_that_is_no_multiple_of_a_page_is_a_modellers_mistake
 
 struct Recorder : CodeWatcher {
     std::vector<std::pair<u64, unsigned>> told;
+    unsigned marks = 0;
     void code_written(HostPhysical at, unsigned bytes) override { told.emplace_back(at.raw, bytes); }
+    void code_marked() override { ++marks; }
 };
 
 BOOST_AUTO_TEST_CASE(the_watcher_hears_of_writes_to_code_pages_only) {
@@ -102,10 +109,59 @@ BOOST_AUTO_TEST_CASE(a_write_across_pages_is_told_by_page) {
     BOOST_TEST((watcher.told == std::vector<std::pair<u64, unsigned>>{{4096, 6}, {8190, 2}, {4096, 4096}}));
 }
 
+BOOST_AUTO_TEST_CASE(each_watcher_hears_of_the_pages_that_it_has_marked) {
+    PhysicalMemory ram(4 * 4096);
+    Recorder one, two;
+    ram.set_watcher(&one, 0);
+    ram.set_watcher(&two, 7);
+    ram.mark_code({4096}, 0);
+    ram.mark_code({4096}, 7);
+    ram.mark_code({8192}, 7);
+    ram.write({5000}, 4, 1);
+    ram.write({9000}, 4, 1);
+    BOOST_TEST((one.told == std::vector<std::pair<u64, unsigned>>{{5000, 4}}));
+    BOOST_TEST((two.told == std::vector<std::pair<u64, unsigned>>{{5000, 4}, {9000, 4}}));
+    ram.unmark_code({4096}, 7);
+    BOOST_TEST(ram.is_code({4096}));
+    ram.write({5000}, 4, 1);
+    BOOST_TEST(one.told.size() == 2u);
+    BOOST_TEST(two.told.size() == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(all_hear_of_the_first_code_of_a_page) {
+    PhysicalMemory ram(4 * 4096);
+    Recorder one, two;
+    ram.set_watcher(&one, 0);
+    ram.set_watcher(&two, 1);
+    ram.mark_code({4096}, 1);
+    ram.mark_code({4096}, 0);  // there was some
+    BOOST_TEST(one.marks == 1u);
+    BOOST_TEST(two.marks == 1u);
+    ram.unmark_code({4096}, 0);
+    ram.unmark_code({4096}, 1);
+    ram.mark_code({4096}, 0);
+    BOOST_TEST(two.marks == 2u);
+}
+
 BOOST_AUTO_TEST_CASE(addresses_outside_are_never_code) {
     PhysicalMemory ram(4096);
     ram.mark_code({u64{1} << 50});
     BOOST_TEST(!ram.is_code({u64{1} << 50}));
+}
+
+BOOST_AUTO_TEST_CASE(a_host_access_beside_memory_reaches_no_other_memory) {
+    vmxsim::memory::PhysicalMemory ram(4096);
+    for (const long at : {-1L, 4096L, -65536L}) {
+        const pid_t child = fork();
+        if (child == 0) {
+            std::signal(SIGSEGV, SIG_DFL);
+            *static_cast<volatile vmxsim::u8*>(ram.host(vmxsim::HostPhysical{0}) + at) = 1;
+            _exit(0);
+        }
+        int status = 0;
+        BOOST_REQUIRE(waitpid(child, &status, 0) == child);
+        BOOST_TEST(WIFSIGNALED(status), "offset " << at);
+    }
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -37,12 +37,21 @@ struct Flushes : arch::TranslationControl {
 
 /// A CPU of 2010: all features that 64-bit long mode, SSE2 and VMX need.
 struct Leaves : nested::CpuidSource {
-    void cpuid(u32 leaf, u32, u32 (&r)[4]) const override {
+    bool modern = false;  ///< with LA57, protection keys and the whole XSAVE family
+    void cpuid(u32 leaf, u32 subleaf, u32 (&r)[4]) const override {
         r[0] = r[1] = r[2] = r[3] = 0;
         if (leaf == 0) r[0] = 0xb;
         if (leaf == 1) r[0] = 0x206c2, r[2] = 1u << 5 | 1u << 3 | 1u << 17, r[3] = 0x0781abff | 1u << 24;
         if (leaf == 0x80000000) r[0] = 0x80000008;
         if (leaf == 0x80000001) r[3] = 1u << 29 | 1u << 20 | 1u << 11 | 1u << 27;
+        if (!modern) return;
+        if (leaf == 0) r[0] = 0xd;
+        if (leaf == 7 && subleaf == 0) r[2] = 1u << 2 | 1u << 3 | 1u << 16;
+        if (leaf == 0xd && subleaf == 0) r[0] = 0x207, r[1] = r[2] = 0xa88;
+        if (leaf == 0xd && subleaf == 1) r[0] = 0xf;
+        if (leaf == 0xd && subleaf == 2) r[0] = 0x100, r[1] = 0x240;
+        if (leaf == 0xd && subleaf == 9) r[0] = 8, r[1] = 0xa80;
+        if (leaf == 0x80000008) r[0] = 0x3928;
     }
 };
 

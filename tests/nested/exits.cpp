@@ -369,4 +369,22 @@ BOOST_AUTO_TEST_CASE(the_apic_page_is_pinned_while_l2_may_run) {
     BOOST_TEST(!b.l0->nested.apic_access_page.has_value());
 }
 
+BOOST_AUTO_TEST_CASE(l1_sees_no_la57_and_no_protection_keys_and_an_xsave_area_without_them) {
+    Bench b;
+    b.leaves.modern = true;
+    const auto cpuid = [&](u64 leaf, u64 subleaf) {
+        b.cpu.r[vmx::RAX] = leaf, b.cpu.r[vmx::RCX] = subleaf;
+        b.exit(ExitReason::CPUID, 2);
+        return std::array<u64, 3>{b.cpu.r[vmx::RAX], b.cpu.r[vmx::RBX], b.cpu.r[vmx::RCX]};
+    };
+    BOOST_TEST(cpuid(7, 0)[2] == 1u << 2);  // UMIP alone
+    BOOST_TEST((cpuid(0x80000008, 0)[0] >> 8 & 0xff) == 48u);
+    b.cpu.xcr0 = 1;
+    BOOST_TEST((cpuid(0xd, 0) == std::array<u64, 3>{7, 576, 832}));
+    b.cpu.xcr0 = 7;
+    BOOST_TEST((cpuid(0xd, 0) == std::array<u64, 3>{7, 832, 832}));
+    BOOST_TEST((cpuid(0xd, 1) == std::array<u64, 3>{7, 832, 0}));  // no XSAVES
+    BOOST_TEST((cpuid(0xd, 9) == std::array<u64, 3>{0, 0, 0}));
+}
+
 BOOST_AUTO_TEST_SUITE_END()

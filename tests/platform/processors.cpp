@@ -130,6 +130,20 @@ BOOST_AUTO_TEST_CASE(a_turn_ends_a_slice_ahead_of_the_other) {
     for (unsigned i = 0; i < 2; ++i) BOOST_TEST(core(i).instructions() > 10'000u);
 }
 
+BOOST_AUTO_TEST_CASE(a_sleeper_is_looked_at_each_slice_only_where_a_store_could_wake_it) {
+    place(0x1000, {0xeb, 0xfe});
+    place(0x2000, {0xfa, 0xf4});
+    at(1, 0x2000);
+    run(kSlice);
+    number_of_turns = 0;
+    run(100 * kSlice);
+    BOOST_TEST(number_of_turns <= 2u);
+    core(1).system.monitor_armed = true;
+    number_of_turns = 0;
+    run(100 * kSlice);
+    BOOST_TEST(number_of_turns >= 99u);
+}
+
 BOOST_AUTO_TEST_CASE(who_waits_for_the_others_reads_the_clock_as_if_there_were_none) {
     place(0x1000, {0xb9, 0x10, 0x00, 0xe2, 0xfe, 0x0f, 0x31, 0xf4});  // mov cx, 16; loop; rdtsc; hlt
     place(0x2000, {0xeb, 0xfe});

@@ -14,7 +14,16 @@ namespace vmxsim::test {
 
 struct Processors {
     static constexpr u64 kApic = 0xfee00000, kSlice = 1000;
-    enum : u32 { kTpr = 0x80, kEoi = 0xb0, kLdr = 0xd0, kDfr = 0xe0, kSvr = 0xf0, kIrr = 0x200, kIcr = 0x300, kIcrHigh = 0x310 };
+    enum : u32 {
+        kTpr = 0x80,
+        kEoi = 0xb0,
+        kLdr = 0xd0,
+        kDfr = 0xe0,
+        kSvr = 0xf0,
+        kIrr = 0x200,
+        kIcr = 0x300,
+        kIcrHigh = 0x310
+    };
 
     /// One processor, with what it has for itself.
     struct One {

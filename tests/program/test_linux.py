@@ -86,11 +86,12 @@ def values_on_kvm(console: list[str]) -> list[str]:
 
 
 def test_a_hypervisor_above_debians_kvm_prints_what_it_printed_on_bochs(vmxsim, linux):
-    """The image of nested-exits, with KVM as L0 in the place of the nested unit."""
-    ended = vmxsim("run", "linux-kvm", "--timing", "none")
+    """The image of nested-exits, with KVM as L0 in the place of the nested unit, on two processors."""
+    ended = vmxsim("run", "linux-kvm", "--timing", "none", "--cpus", "2")
     assert ended.status == 0, ended.err
     out = lines_of(ended.out)
     assert "init: module kvm-intel is loaded" in out
+    assert any(line.startswith("init: 2 processors: ") for line in out)
     assert "init: KVM runs a guest" in out
     golden = (GOLDEN / "hypervisor.txt").read_text().splitlines()
     # The checksum is of all that was printed.

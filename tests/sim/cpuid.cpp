@@ -52,7 +52,8 @@ BOOST_AUTO_TEST_CASE(leaf_4_tells_the_caches_and_that_the_last_one_is_shared) {
     const u64 bytes[] = {caches.l1d_bytes, caches.l1i_bytes, caches.l2_bytes, caches.llc_bytes};
     for (u32 i = 0; i < 4; ++i) {
         const core::CpuidLeaf l = t.find(4, i);
-        const u64 ways = (l.ebx >> 22) + 1, partitions = (l.ebx >> 12 & 0x3ff) + 1, line = (l.ebx & 0xfff) + 1, sets = u64{l.ecx} + 1;
+        const u64 ways = (l.ebx >> 22) + 1, partitions = (l.ebx >> 12 & 0x3ff) + 1, line = (l.ebx & 0xfff) + 1,
+                  sets = u64{l.ecx} + 1;
         BOOST_TEST(ways * partitions * line * sets == bytes[i]);
         BOOST_TEST((l.eax >> 14 & 0xfff) == (i == 3 ? 3u : 0u));
         BOOST_TEST(l.eax >> 26 == 3u);

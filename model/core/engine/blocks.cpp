@@ -156,6 +156,7 @@ Outcome Engine::code_page(u64 va, HostPhysical& out) {
     if (c.vpage != vpage) {
         mmu::Translation t;
         if (const Outcome o = translate(va, mmu::AccessType::Execute, user_, t); o != Outcome::Next) return o;
+        if (t.at.page().raw == apic_page_) return apic_access(t.at, nullptr, 1, vmx::ApicAccess::Fetch);
         c = {vpage, t.at.page().raw};
         hot_.code_filled |= u64{1} << (va >> 12 & (engine::kCodePages - 1));
     }

@@ -131,7 +131,7 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
             op.imm = reinterpret_cast<u64>(keep());
             ended = true;
         } else if (second_bytes == 0 && is_fast(m) && !(m & mode::kSingle) &&
-                   specialise({insn, va + offset, next, timed_, code64_}, op, tail)) {
+                   specialise({insn, va + offset, next, timed_, code64_, core_.fpu.offered}, op, tail)) {
             ended = is_branch(insn);
         } else {
             op = {};
@@ -178,6 +178,18 @@ Outcome Engine::decode_block(u64 va, HostPhysical at, u32 m, Block*& out) {
     insert(b);
     out = b;
     return Outcome::Next;
+}
+
+void Engine::count_unimplemented(const Insn& insn) {
+    Missing& m = unimplemented_[insn.z.mnemonic];
+    if (m.times++ != 0) return;
+    m.rip = core_.state.rip;
+    ZydisFormatter formatter;
+    char text[128] = {};
+    ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+    ZydisFormatterFormatInstruction(&formatter, &insn.z, insn.op, insn.z.operand_count_visible, text, sizeof text, m.rip,
+                                    nullptr);
+    m.text = text;
 }
 
 const Insn& Engine::full(const Op& op) {

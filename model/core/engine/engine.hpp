@@ -49,8 +49,8 @@ public:
     bool timed() const { return timed_; }
     /// The full decoding of an operation of the running block.
     const Insn& full(const engine::Op& op);
-    /// The running block must end: its code was overwritten.
-    bool block_died() const { return hot_.block->vpage == engine::Block::kDead; }
+    /// The running block must end: its code was overwritten, or something is due at the next boundary.
+    bool block_died() const { return leave_block_ || hot_.block->vpage == engine::Block::kDead; }
     bool single_step() const { return single_; }
     u64 rip_of(u64 va) const { return code64_ ? va : (va - core_.state.seg[vmx::CS].base) & 0xffffffff; }
     /// RIP, cycles and count as they were before `op`, which did not complete.
@@ -65,8 +65,8 @@ public:
     /// The branch prediction of an instruction that the interpreter executed, with `outcome`.
     void predict(const engine::Op& op, const Insn& insn, Outcome outcome);
     /// Mnemonics without implementation that were met, with their numbers.
-    const std::map<ZydisMnemonic, u64>& unimplemented() const { return unimplemented_; }
-    void count_unimplemented(ZydisMnemonic m) { ++unimplemented_[m]; }
+    const std::map<ZydisMnemonic, Missing>& unimplemented() const { return unimplemented_; }
+    void count_unimplemented(const Insn& insn);
     bool in_64bit() const { return code64_; }
 
 private:
@@ -93,6 +93,7 @@ private:
     u64 new_generation();
     void select_privilege();
     Outcome fail(const mmu::Translation& t, u64 va);
+    Outcome apic_access(HostPhysical at, u8* data, unsigned bytes, vmx::ApicAccess type);
     // blocks.cpp
     Outcome code_page(u64 va, HostPhysical& out);
     Outcome find_block(engine::Block*& out);
@@ -117,6 +118,7 @@ private:
     bool due();
     bool wait(u64 until);
     void after_single(u32 shadow, bool trap);
+    unsigned branch_kind(engine::Block* b);
     bool instruction_breakpoint();
     bool alignment_checked() const;
 
@@ -126,7 +128,9 @@ private:
     bool hooked_ = false;  ///< observe_instructions()
     bool implicit_ = false;  ///< the access is an implicit supervisor access
     bool watch_ = false, aligned_ = false;  ///< breakpoints armed; alignment checked: blocks of one instruction
+    bool leave_block_ = false;
     u32 mode_ = 0;
+    u64 apic_page_ = ~u64{0}, last_apic_page_ = ~u64{0};  ///< the APIC-access page of the guest; of the last one that had one
     unsigned context_ = 0, view_ = 0;
     u64 generations_ = 0;  ///< the last given out
     std::array<View, mmu::FilterControl::kContexts * kPrivileges> views_{};
@@ -135,7 +139,7 @@ private:
     std::vector<std::unique_ptr<u8[]>> arena_;
     std::size_t arena_used_ = 0, arena_bytes_ = 0;
     std::unordered_map<u64, CodePageInfo> code_pages_;
-    std::map<ZydisMnemonic, u64> unimplemented_;
+    std::map<ZydisMnemonic, Missing> unimplemented_;
     ZydisDecoder decoders_[3];
     engine::Block dead_;
     engine::Hot hot_;

@@ -78,7 +78,7 @@ Outcome interpret(Core& core, Engine& engine, const Insn& insn) {
     if (!known) known = true, o = x.control(known);
     if (!known) known = true, o = x.strings(known);
     if (known) return o;
-    engine.count_unimplemented(insn.z.mnemonic);
+    engine.count_unimplemented(insn);
     return core.raise(vector::UD);
 }
 

@@ -6,6 +6,7 @@
 #include "model/core/engine/handler.hpp"
 #include "model/core/engine/engine.hpp"
 #include "model/core/interrupts.hpp"
+#include "model/core/operand.hpp"
 #include "model/core/system.hpp"
 
 namespace vmxsim::core {
@@ -19,6 +20,7 @@ namespace {
 constexpr u64 kSingleStep = u64{1} << 14;   ///< DR6.BS, and the same bit of pending debug exceptions
 constexpr u64 kTaskSwitch = u64{1} << 15;   ///< DR6.BT: the T flag of a new TSS
 constexpr u64 kPendingTraps = kSingleStep | kTaskSwitch | 0xf;
+constexpr u64 kLbr = 1, kBtf = 2;           ///< of IA32_DEBUGCTL
 constexpr u32 kShadows = vmx::blocking::STI | vmx::blocking::MOV_SS;
 
 }  // namespace
@@ -92,6 +94,7 @@ void Engine::predict(const engine::Op& op, const Insn& insn, Outcome outcome) {
 void Engine::enter(Block* b) {
     vmx::CpuState& s = core_.state;
     hot_.block = b;
+    leave_block_ = false;
     s.rip = b->va;
     s.cycles += b->cycles;
     hot_.instructions += b->instructions;
@@ -213,6 +216,7 @@ bool Engine::external_event() {
 /// All that may be due, in the order of priority (SDM 6.9).
 bool Engine::due() {
     if (core_.state.cycles >= core_.lines().deadline) core_.interrupts()->advance();
+    if (core_.state.cycles >= core_.counters.deadline()) core_.counters.check();
     if (core_.lines().init || core_.lines().sipi) [[unlikely]] {
         sync_out();
         const Taken taken = take_init_or_sipi(core_);
@@ -228,11 +232,18 @@ bool Engine::wait(u64 until) {
     vmx::CpuState& s = core_.state;
     if (s.activity == ActivityState::Shutdown && !s.vmx.non_root) { core_.stop_ = StopReason::Shutdown; return false; }
     if (s.cycles < until && due()) return core_.stop_ == StopReason::None;
+    if (s.activity == ActivityState::Mwait && mwait_ends(core_)) {
+        core_.system.monitor_armed = false;
+        s.activity = ActivityState::Active;
+        return true;
+    }
+    const u64 since = s.cycles;
     u64 wake = s.vmx.non_root && core_.vmx_ ? core_.vmx().timer_deadline() : ~u64{0};
     if (can_wake(core_)) wake = std::min(wake, core_.lines().deadline);
     if (wake == ~u64{0}) core_.stop_ = s.activity == ActivityState::Shutdown ? StopReason::Shutdown : StopReason::Halted;
     else if (s.cycles >= until) core_.stop_ = StopReason::Budget;
     else s.cycles = std::max(s.cycles, std::min(wake, until));
+    core_.system.halted_cycles += s.cycles - since;
     return core_.stop_ == StopReason::None;
 }
 
@@ -240,6 +251,22 @@ bool Engine::wait(u64 until) {
 void Engine::after_single(u32 shadow, bool trap) {
     core_.state.blocking &= ~shadow;
     if (trap) core_.state.pending_debug |= kSingleStep;
+}
+
+/// What kind of branch the instruction of a block of one is, for the last branch records.
+unsigned Engine::branch_kind(Block* b) {
+    using Kind = LastBranches::Kind;
+    hot_.block = b;
+    const Insn& insn = full(*b->first());
+    if (insn.z.meta.branch_type == ZYDIS_BRANCH_TYPE_NONE || insn.z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR)
+        return Kind::Far;  // also SYSCALL and the like
+    const bool direct = insn.op[0].type == ZYDIS_OPERAND_TYPE_IMMEDIATE;
+    switch (insn.z.mnemonic) {
+        case ZYDIS_MNEMONIC_JMP: return direct ? Kind::RelativeJump : Kind::IndirectJump;
+        case ZYDIS_MNEMONIC_CALL: return direct ? Kind::RelativeCall : Kind::IndirectCall;
+        case ZYDIS_MNEMONIC_RET: return Kind::NearReturn;
+        default: return Kind::Conditional;
+    }
 }
 
 StopReason Engine::run(u64 until) {
@@ -260,7 +287,8 @@ StopReason Engine::run(u64 until) {
 
         // Work at this boundary, and whether there is some at the next one.
         const arch::InterruptLines& lines = core_.lines();
-        const bool outside = lines.any() || s.cycles >= lines.deadline;
+        const bool outside =
+            lines.any() || s.cycles >= lines.deadline || s.cycles >= core_.counters.deadline();
         bool single = (s.blocking & kShadows) || (s.rflags & vmx::rflags::TF);
         u64 vmx_deadline = ~u64{0};
         if (outside || s.pending_debug || (s.vmx.non_root && core_.vmx_)) [[unlikely]] {
@@ -270,12 +298,13 @@ StopReason Engine::run(u64 until) {
             }
             if (core_.vmx_ && s.vmx.non_root) vmx_deadline = core_.vmx().timer_deadline();
         }
-        const u64 limit = std::min({until, lines.deadline, vmx_deadline});
+        const u64 limit = std::min({until, lines.deadline, vmx_deadline, core_.counters.deadline()});
         // Breakpoints, alignment checks and RF need each instruction by itself, in the interpreter.
         watch_ = breakpoints_armed(s);
         aligned_ = alignment_checked();
         const bool resumed = s.rflags & vmx::rflags::RF;
-        single = single || watch_ || aligned_ || resumed;
+        const bool traced = s.debugctl & (kLbr | kBtf);
+        single = single || watch_ || aligned_ || resumed || traced;
         single_ = single;
         if (watch_ && instruction_breakpoint()) { link = false; continue; }
 
@@ -298,7 +327,8 @@ StopReason Engine::run(u64 until) {
         hot_.until = single ? 0 : limit;
         // RF is clear behind the instruction, unless that loads it; one that does not complete finds it again.
         if (resumed) s.rflags &= ~vmx::rflags::RF;
-        const u64 pending = s.pending_debug;
+        const u64 pending = s.pending_debug, from = s.rip, behind = traced ? rip_of(b->va + b->bytes) : 0;
+        const unsigned kind = traced ? branch_kind(b) : 0;
         enter(b);
 
         Outcome outcome = Outcome::Next;
@@ -323,8 +353,10 @@ StopReason Engine::run(u64 until) {
         if (watch_ && !completed) s.pending_debug = pending;  // data breakpoints of what did not happen
         // Deliveries end the shadows themselves; a VM entry brings the guest's. INT n and the like clear TF without a
         // trap.
+        const bool branch = !traced || (outcome != Outcome::Repeat && s.rip != behind);
+        if (traced && branch && completed && s.debugctl & kLbr) [[unlikely]] core_.record_branch(from, kind);
         if (single && completed && s.vmx.non_root == in_guest)
-            after_single(shadow, trap && (hot_.leave != Leave::System || (s.rflags & vmx::rflags::TF)));
+            after_single(shadow, trap && (branch || !(s.debugctl & kBtf)) && (hot_.leave != Leave::System || (s.rflags & vmx::rflags::TF)));
         if (!completed) {
             link = false;
             if (!finish_event(outcome)) break;

@@ -271,6 +271,8 @@ bool by_category(const Selection& x, Op& op, Tail& tail) {
 
 }  // namespace
 
+std::optional<unsigned> address_form(const Selection& x, const ZydisDecodedOperand& o, Op& op) { return address(x, o, op); }
+
 bool specialise(const Selection& x, Op& op, Tail& tail) {
     if (x.insn.z.attributes & ZYDIS_ATTRIB_HAS_LOCK) return false;
     if (const auto alu = alu_of(x.insn.z.mnemonic)) return two_operands(x, *alu, op);
@@ -315,7 +317,7 @@ bool specialise(const Selection& x, Op& op, Tail& tail) {
             op.dst = register_slot(d.reg.value);
             op.imm = s.imm.value.u;
             return take(op, misc_handler(d.size == 32 ? Misc::BitTest32 : Misc::BitTest64));
-        default: return by_category(x, op, tail);
+        default: return specialise_vector(x, op) || by_category(x, op, tail);
     }
 }
 

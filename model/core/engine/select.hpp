@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Choice of a specialised handler. Private to the engine.
 #pragma once
+#include <optional>
+
 #include "model/core/engine/handler.hpp"
 #include "model/core/engine/interpret.hpp"
+#include "model/core/fpu.hpp"
 
 namespace vmxsim::core::engine {
 
@@ -10,6 +13,7 @@ struct Selection {
     const Insn& insn;
     u64 va, next;   ///< linear addresses of the instruction and of the one behind
     bool timed, code64;
+    u32 offered;    ///< vector instruction sets of the CPU (fpu.hpp)
 };
 
 /// Fills in the operation, and of a branch the tail. False: none fits, the interpreter is to do it.
@@ -42,6 +46,15 @@ Handler jcc_handler(unsigned code, bool timed);
 enum class Control : u8 { Jump, JumpReg, JumpMem, Call, CallReg, Ret, Push, PushImm, Pop, Leave, CallMem, PushMem, PopMem };
 /// `wide`: 64-bit stack and pointers, else 32-bit.
 Handler control_handler(Control which, bool wide, unsigned address, bool timed);
+/// Moves and simple operations of XMM and YMM registers: handlers_vector.cpp, select_vector.cpp.
+enum class VectorForm : u8 { Sse, Vex128, Vex256 };
+enum class VectorOp : u8 { And, AndNot, Or, Xor, AddB, AddD, AddQ, SubB, SubD, EqualB, EqualD };
+Handler vector_copy_handler(VectorForm form);
+Handler vector_memory_handler(VectorForm form, bool to_memory, bool aligned, unsigned address, bool timed);
+Handler vector_handler(VectorOp which, VectorForm form, bool memory, unsigned address, bool timed);
+bool specialise_vector(const Selection& what, Op& op);
+/// Fields of a memory operand; its address form, 0 simple, 1 indexed, 2 general. Empty: none fits.
+std::optional<unsigned> address_form(const Selection& what, const ZydisDecodedOperand& o, Op& op);
 Handler run_on_for(bool timed);
 void raise_op(CpuState* s, const Op* op, Hot* h);
 

@@ -142,6 +142,7 @@ Outcome Engine::data_page(u64 va, bool write, bool user, HostPhysical& out) {
         return o;
     out = t.at;
     if (user != user_ || !core_.ram().contains(t.at.page(), 4096)) return Outcome::Next;
+    if (t.at.page().raw == apic_page_) return Outcome::Next;
     if (t.at.raw >= core_.mmio().lowest() && core_.mmio().claims(t.at)) return Outcome::Next;
     e.tag_r = tag;
     // Stores to decoded code must be seen: no store tag.
@@ -185,6 +186,9 @@ Outcome Engine::access(u64 va, u8* data, unsigned bytes, MemoryKind kind, bool u
     if (const Outcome o = data_page(va, write, user, at[0]); o != Outcome::Next) return o;
     if (first < bytes)
         if (const Outcome o = data_page(second, write, user, at[1]); o != Outcome::Next) return o;
+    if (at[0].page().raw == apic_page_ || (first < bytes && at[1].page().raw == apic_page_)) [[unlikely]]
+        return apic_access(at[at[0].page().raw != apic_page_], data, bytes,
+                           kind == MemoryKind::Write ? vmx::ApicAccess::Write : vmx::ApicAccess::Read);
     if (watch_) [[unlikely]] note_breakpoints(core_.state, data_breakpoints(core_.state, va, bytes, write));
     const unsigned size[2] = {first, bytes - first};
     for (unsigned i = 0; i < 2 && size[i]; ++i) {
@@ -215,6 +219,13 @@ Outcome Engine::access_system(u64 va, u8* data, unsigned bytes, MemoryKind kind)
     return o;
 }
 
+/// SDM 32.4: virtualized for the task priority, else a VM exit. The read half of a read-modify-write reads.
+Outcome Engine::apic_access(HostPhysical at, u8* data, unsigned bytes, vmx::ApicAccess type) {
+    if (core_.vmx().access_apic_page(at.page_offset(), bytes, type, data, core_.exit_info())) return Outcome::VmExit;
+    leave_block_ = core_.vmx().boundaries_matter();  // an exit by the TPR threshold
+    return Outcome::Next;
+}
+
 Outcome Engine::probe_write(u64 va, unsigned bytes) {
     HostPhysical at;
     for (u64 done = 0; done < bytes;) {
@@ -243,6 +254,13 @@ void Engine::context_changed() {
     }
     // Comes back by select(), where another context is meant.
     if (context != core_.mmu().context()) core_.mmu().set_context(context);
+    const u64 apic_page = core_.vmx_ ? core_.vmx().apic_access_page().value_or(HostPhysical{~u64{0}}).raw : ~u64{0};
+    apic_page_ = apic_page;
+    if (apic_page != ~u64{0} && apic_page != last_apic_page_) {
+        last_apic_page_ = apic_page;
+        drop_all();  // translations of before do not know it
+    }
+    core_.counters.follow();
     select_privilege();
     const u32 m = engine::current_mode(s);
     code64_ = m == engine::mode::kCode64;

@@ -56,8 +56,9 @@ Outcome set_cr0(Core& core, u64 value) {
     if (!core.vmx().cr0_allowed(value)) return core.raise(vector::GP, 0);
     u64 new_efer = state.efer;
     if (!(old & cr0::PG) && (value & cr0::PG) && (state.efer & efer::LME)) {
-        // IA-32e mode begins (SDM 10.8.5): PAE must be on, CS must not be a 64-bit segment.
-        if (!(state.cr4 & cr4::PAE) || state.seg[CS].ar.long_mode()) return core.raise(vector::GP, 0);
+        // IA-32e mode begins (SDM 10.8.5): PAE must be on, CS must not be a 64-bit segment nor TR a 16-bit TSS.
+        const bool tss16 = !state.seg[TR].ar.unusable() && !(state.seg[TR].ar.type() & 8);
+        if (!(state.cr4 & cr4::PAE) || state.seg[CS].ar.long_mode() || tss16) return core.raise(vector::GP, 0);
         new_efer |= efer::LMA;
     }
     if ((old & cr0::PG) && !(value & cr0::PG)) {
@@ -103,7 +104,7 @@ Outcome set_cr3(Core& core, u64 value) {
 Outcome set_cr4(Core& core, u64 value) {
     CpuState& state = core.state;
     const u64 old = state.cr4;
-    if (value & ~supported_cr4(core)) return core.raise(vector::GP, 0);
+    if (value & ~supported_cr4(core.cpuid())) return core.raise(vector::GP, 0);
     if (!core.vmx().cr4_allowed(value)) return core.raise(vector::GP, 0);
     if (state.long_mode() && (!(value & cr4::PAE) || ((value ^ old) & cr4::LA57))) return core.raise(vector::GP, 0);
     if ((value & cr4::PCIDE) && !(old & cr4::PCIDE) && (!state.long_mode() || (state.cr3 & 0xfff)))
@@ -126,7 +127,7 @@ Outcome set_cr4(Core& core, u64 value) {
 
 Outcome load_cr3(Core& core, u64 value) { return set_cr3(core, value); }
 
-u64 supported_cr4(const Core& core) {
+u64 supported_cr4(const CpuidTable& cpuid) {
     struct Row {
         u64 bit;
         u32 leaf;
@@ -156,7 +157,7 @@ u64 supported_cr4(const Core& core) {
     };
     u64 mask = cr4::PCE;
     for (const Row& r : rows)
-        if (cpuid_has(core, r.leaf, 0, r.reg, r.position)) mask |= r.bit;
+        if (cpuid.has(r.leaf, 0, r.reg, r.position)) mask |= r.bit;
     return mask;
 }
 

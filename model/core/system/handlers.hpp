@@ -81,6 +81,6 @@ bool write_msr(Core& core, u32 index, u64 value);
 Outcome load_cr3(Core& core, u64 value);
 
 /// CR4 bits that CPUID allows; the others are reserved. control_registers.cpp
-u64 supported_cr4(const Core& core);
+u64 supported_cr4(const CpuidTable& cpuid);
 
 }  // namespace vmxsim::core

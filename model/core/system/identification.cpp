@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // CPUID, time stamps, performance counters, random numbers, XCR0.
+#include <algorithm>
+
 #include "model/arch/xsave.hpp"
 #include "model/core/fpu.hpp"
 #include "model/core/system/handlers.hpp"
@@ -45,11 +47,19 @@ Outcome cpuid(Core& core, const Insn& insn) {
     ExitInfo exit;
     if (core.vmx().intercept_cpuid(exit)) return exit_with(core, insn, exit);
     core.spend(core.params().cpuid);
-    const u32 leaf = static_cast<u32>(state.r[RAX]);
+    u32 leaf = static_cast<u32>(state.r[RAX]);
+    // IA32_MISC_ENABLE "limit CPUID maxval": leaves 3 and above are not visible (SDM 2A, CPUID; volume 4).
+    constexpr unsigned kLimitMaxval = 22, kMonitorEnable = 18, kXdDisable = 34;
+    const bool limited = state.misc_enable >> kLimitMaxval & 1;
+    if (limited && leaf > 2 && leaf < 0x80000000) leaf = 2;
     CpuidLeaf found = core.cpuid().find(leaf, static_cast<u32>(state.r[RCX]));
     // Bits that follow the processor's state (SDM 2A, CPUID).
     switch (found.leaf) {
+        case 0:
+            if (limited) found.eax = std::min(found.eax, 2u);
+            break;
         case 1:
+            if (!(state.misc_enable >> kMonitorEnable & 1)) set_bit(found.ecx, 3, false);
             // The signature of the microcode update that is loaded, if one is (SDM 10.11.7.1).
             if (core.cpuid().microcode) core.system.update_signature = u64{core.cpuid().microcode} << 32;
             set_bit(found.ecx, 27, state.cr4 & cr4::OSXSAVE);
@@ -72,6 +82,7 @@ Outcome cpuid(Core& core, const Insn& insn) {
         }
         case 0x80000001:
             if (!state.code64()) set_bit(found.edx, 11, false);  // SYSCALL exists in 64-bit mode only
+            if (state.misc_enable >> kXdDisable & 1) set_bit(found.edx, 20, false);
             break;
         default:
             break;
@@ -99,11 +110,15 @@ Outcome rdtsc(Core& core, const Insn& insn) {
 }
 
 Outcome rdpmc(Core& core, const Insn& insn) {
-    if (!(core.state.cr4 & cr4::PCE)) VMXSIM_TRY(require_cpl0(core));
+    CpuState& state = core.state;
+    if (!(state.cr4 & cr4::PCE)) VMXSIM_TRY(require_cpl0(core));
     ExitInfo exit;
     if (core.vmx().intercept_rdpmc(exit)) return exit_with(core, insn, exit);
     core.spend(core.params().rdtsc);
-    return core.raise(vector::GP, 0);  // this processor has no counters
+    u64 value = 0;
+    if (!core.counters.read_counter(static_cast<u32>(state.r[RCX]), value)) return core.raise(vector::GP, 0);
+    write_edx_eax(state, value);
+    return Outcome::Next;
 }
 
 Outcome rdpid(Core& core, const Insn& insn) {

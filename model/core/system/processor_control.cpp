@@ -2,12 +2,26 @@
 // HLT, cache and TLB instructions, MONITOR and MWAIT, PAUSE, CLAC and STAC, undefined opcodes.
 #include <array>
 
+#include "model/core/interrupts.hpp"
 #include "model/core/system/handlers.hpp"
 
 namespace vmxsim::core {
 
 using namespace vmx;
 using arch::SecondaryControl;
+
+namespace {
+
+/// CPUID's MONITOR, which IA32_MISC_ENABLE bit 18 takes away (SDM volume 4); level 0 only.
+bool has_monitor(const Core& core) {
+    constexpr unsigned kMonitorEnable = 18;
+    return core.state.cpl() == 0 && (core.state.misc_enable >> kMonitorEnable & 1) && cpuid_has(core, 1, 0, 2, 3);
+}
+
+/// ECX; all of RCX in 64-bit mode (SDM 2B, MONITOR, MWAIT).
+u64 hints(const CpuState& state) { return state.code64() ? state.r[RCX] : state.r[RCX] & 0xffffffff; }
+
+}  // namespace
 
 Outcome undefined(Core& core, const Insn&) { return core.raise(vector::UD); }
 
@@ -75,10 +89,10 @@ Outcome invpcid(Core& core, const Insn& insn) {
 
 Outcome monitor(Core& core, const Insn& insn) {
     CpuState& state = core.state;
-    if (state.cpl() > 0 || !cpuid_has(core, 1, 0, 2, 3)) return core.raise(vector::UD);
+    if (!has_monitor(core)) return core.raise(vector::UD);
     ExitInfo exit;
     if (core.vmx().intercept_monitor(exit)) return exit_with(core, insn, exit);
-    if (static_cast<u32>(state.r[RCX]) != 0) return core.raise(vector::GP, 0);  // no extensions
+    if (hints(state) != 0) return core.raise(vector::GP, 0);  // no extensions
     const u64 mask = insn.z.address_width == 64 ? ~u64{0} : insn.z.address_width == 32 ? 0xffffffff : 0xffff;
     Seg seg = DS;
     for (unsigned i = 0; i < insn.z.operand_count; ++i)
@@ -87,19 +101,28 @@ Outcome monitor(Core& core, const Insn& insn) {
     GuestVirtual at;
     VMXSIM_TRY(core.linear(seg, state.r[RAX] & mask, 1, MemoryKind::Read, at));
     VMXSIM_TRY(core.read(at, &byte, 1));
-    core.system.monitor_armed = true;
+    const mmu::Translation t = core.mmu().translate(at, mmu::AccessType::Read, false);
+    SystemState& system = core.system;
+    system.monitored = t.at.line();
+    system.monitor_armed = core.ram().contains(system.monitored, 64);
+    if (system.monitor_armed) core.ram().read_block(system.monitored, system.monitored_bytes);
     return Outcome::Next;
 }
 
 Outcome mwait(Core& core, const Insn& insn) {
     CpuState& state = core.state;
-    if (state.cpl() > 0 || !cpuid_has(core, 1, 0, 2, 3)) return core.raise(vector::UD);
+    if (!has_monitor(core)) return core.raise(vector::UD);
     ExitInfo exit;
     if (core.vmx().intercept_mwait(core.system.monitor_armed, exit)) return exit_with(core, insn, exit);
     constexpr u64 kBreakOnMaskedInterrupt = 1;
-    if (static_cast<u32>(state.r[RCX]) & ~kBreakOnMaskedInterrupt) return core.raise(vector::GP, 0);
-    // No store of another agent is watched: it ends at once, as the SDM allows for any reason (SDM 10.10.4).
-    core.system.monitor_armed = false;
+    const u64 allowed = cpuid_has(core, 5, 0, 2, 1) ? kBreakOnMaskedInterrupt : 0;
+    if (hints(state) & ~allowed) return core.raise(vector::GP, 0);
+    core.system.mwait_masked = hints(state) & kBreakOnMaskedInterrupt;
+    // Without an armed monitor, or with the line written since, it is a NOP. The state that EAX asks for is a hint.
+    if (core.system.monitor_armed && !mwait_ends(core))
+        state.activity = ActivityState::Mwait;
+    else
+        core.system.monitor_armed = false;
     return jump_next(core, insn);
 }
 

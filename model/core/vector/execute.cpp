@@ -59,28 +59,7 @@ const Table& table() {
     return rows;
 }
 
-bool offered(const Core& core, const Insn& insn) {
-    u32 needed = 0;
-    switch (insn.z.meta.isa_set) {
-        case ZYDIS_ISA_SET_X87: case ZYDIS_ISA_SET_FCMOV: needed = offers::X87; break;
-        case ZYDIS_ISA_SET_PENTIUMMMX: needed = offers::MMX; break;
-        case ZYDIS_ISA_SET_FXSAVE: case ZYDIS_ISA_SET_FXSAVE64: needed = offers::FXSR; break;
-        case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSEMXCSR: needed = offers::SSE; break;
-        case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX: needed = offers::SSE2; break;
-        case ZYDIS_ISA_SET_SSE3: case ZYDIS_ISA_SET_SSE3X87: needed = offers::SSE3; break;
-        case ZYDIS_ISA_SET_SSSE3: case ZYDIS_ISA_SET_SSSE3MMX: needed = offers::SSSE3; break;
-        case ZYDIS_ISA_SET_SSE4: needed = offers::SSE41; break;
-        case ZYDIS_ISA_SET_SSE42: needed = offers::SSE42; break;
-        case ZYDIS_ISA_SET_XSAVE: needed = offers::XSAVE; break;
-        case ZYDIS_ISA_SET_XSAVEOPT: needed = offers::XSAVEOPT; break;
-        case ZYDIS_ISA_SET_XSAVEC: needed = offers::XSAVEC; break;
-        case ZYDIS_ISA_SET_XSAVES: needed = offers::XSAVES; break;
-        case ZYDIS_ISA_SET_AVX: needed = offers::AVX; break;
-        case ZYDIS_ISA_SET_AVX2: case ZYDIS_ISA_SET_AVX2GATHER: needed = offers::AVX2; break;
-        default: needed = is_vex(insn) ? 0 : offers::X87; break;
-    }
-    return core.fpu.offered & needed;
-}
+bool offered(const Core& core, const Insn& insn) { return fpu_offers_instruction(core.fpu.offered, insn); }
 
 Outcome check_sse(Core& core) {
     const vmx::CpuState& s = core.state;
@@ -226,6 +205,29 @@ Outcome execute(Core& core, const Insn& insn, const Row& row, u64& flags, bool& 
 
 }  // namespace
 }  // namespace simd
+
+bool fpu_offers_instruction(u32 offered, const Insn& insn) {
+    u32 needed = 0;
+    switch (insn.z.meta.isa_set) {
+        case ZYDIS_ISA_SET_X87: case ZYDIS_ISA_SET_FCMOV: needed = offers::X87; break;
+        case ZYDIS_ISA_SET_PENTIUMMMX: needed = offers::MMX; break;
+        case ZYDIS_ISA_SET_FXSAVE: case ZYDIS_ISA_SET_FXSAVE64: needed = offers::FXSR; break;
+        case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSEMXCSR: needed = offers::SSE; break;
+        case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX: needed = offers::SSE2; break;
+        case ZYDIS_ISA_SET_SSE3: case ZYDIS_ISA_SET_SSE3X87: needed = offers::SSE3; break;
+        case ZYDIS_ISA_SET_SSSE3: case ZYDIS_ISA_SET_SSSE3MMX: needed = offers::SSSE3; break;
+        case ZYDIS_ISA_SET_SSE4: needed = offers::SSE41; break;
+        case ZYDIS_ISA_SET_SSE42: needed = offers::SSE42; break;
+        case ZYDIS_ISA_SET_XSAVE: needed = offers::XSAVE; break;
+        case ZYDIS_ISA_SET_XSAVEOPT: needed = offers::XSAVEOPT; break;
+        case ZYDIS_ISA_SET_XSAVEC: needed = offers::XSAVEC; break;
+        case ZYDIS_ISA_SET_XSAVES: needed = offers::XSAVES; break;
+        case ZYDIS_ISA_SET_AVX: needed = offers::AVX; break;
+        case ZYDIS_ISA_SET_AVX2: case ZYDIS_ISA_SET_AVX2GATHER: needed = offers::AVX2; break;
+        default: needed = simd::is_vex(insn) ? 0 : offers::X87; break;
+    }
+    return offered & needed;
+}
 
 bool is_fpu(const Insn& insn) {
     // MOVSD and CMPSD are string instructions' names as well.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// smp: starts all processors by INIT and start-up IPIs, and has them exchange interrupts, count under LOCK, and run code
-// that another one changes. What it prints depends on the number of processors alone: the same on every machine.
+// smp: starts all processors by INIT and start-up IPIs, and has them exchange interrupts, count under LOCK, and run
+// code that another one changes. What it prints depends on the number of processors alone: the same on every machine.
 // Options: x2apic=1 does the interrupts in x2APIC mode; vmx=1 adds INIT and SIPI under VMX (vmx.cpp).
 #include "sim/guests/smp/smp.hpp"
 

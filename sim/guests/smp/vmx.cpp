@@ -74,7 +74,8 @@ void carry_on(u32 id) {
     }
     for (u32 n = 0; n < kRounds; ++n) {
         if (vmx_enter(&carried, n != 0)) fail("VM entry with another processor's VMCS");
-        if (vmread(VM_EXIT_REASON) != kCpuidExit || carried.rdi != kRounds * (processors() - id) - n) fail("the guest has changed");
+        if (vmread(VM_EXIT_REASON) != kCpuidExit || carried.rdi != kRounds * (processors() - id) - n)
+            fail("the guest has changed");
         vmwrite(GUEST_RIP, vmread(GUEST_RIP) + vmread(VM_EXIT_INSTRUCTION_LEN));
     }
     if (!vmclear(vmcs).ok()) fail("VMCLEAR");
