@@ -156,8 +156,8 @@ std::string vmcs_text(const Inspector& m, const std::string& part) {
 
 std::string state_report(const Inspector& m) {
     std::string out = registers_text(m) + code_text(m) + trail_text(m) + vmcs_summary(m);
-    for (const auto& [mnemonic, times] : m.core.engine().unimplemented())
-        out += fmt::format("without implementation, raised #UD: {} ({} times)\n", ZydisMnemonicGetString(mnemonic), times);
+    for (const core::Missing& one : m.core.missing())
+        out += fmt::format("without implementation, raised #UD: {} ({} times)\n", one.text, one.times);
     return out;
 }
 
