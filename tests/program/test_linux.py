@@ -113,7 +113,7 @@ def test_debians_kvm_runs_debian_whose_kvm_runs_a_guest(vmxsim, linux):
     one, nested, published = (int(word.replace(",", "")) for word in (cpuid[1], cpuid[2], cpuid[4]))
     # Software that no one fitted costs to: as it was found, so that a change of the model shows.
     assert 1000 < one < 1500
-    assert 1.2 < nested / published < 2
+    assert 1.2 < nested / published < 2.5
 
 
 def test_without_acpi_the_run_ends_by_the_debug_exit_port(vmxsim, linux, program):
