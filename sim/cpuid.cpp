@@ -8,7 +8,7 @@
 namespace vmxsim::sim {
 namespace {
 
-constexpr unsigned kApic = 9, kX2Apic = 21, kTscDeadline = 24, kHtt = 28;
+constexpr unsigned kApic = 9, kMtrr = 12, kX2Apic = 21, kTscDeadline = 24, kHtt = 28;
 
 core::CpuidLeaf& leaf(core::CpuidTable& table, u32 number, u32 subleaf) {
     for (core::CpuidLeaf& l : table.leaves)
@@ -88,7 +88,7 @@ core::CpuidTable cpuid_of(const MachineConfig& c, unsigned index) {
     const CpuParams& cpu = c.profile.cpu;
     for (core::CpuidLeaf& l : table.leaves) {
         if (l.leaf != 1) continue;
-        l.edx |= 1u << kApic;
+        l.edx |= 1u << kApic | 1u << kMtrr;
         l.ecx |= static_cast<u32>(cpu.x2apic << kX2Apic | cpu.tsc_deadline << kTscDeadline);
     }
     if (c.cpus > 1) add_topology(table, c.profile.caches, c.cpus, index);

@@ -14,6 +14,7 @@
 #include "sim/debug/watch.hpp"
 #include "sim/firmware/acpi.hpp"
 #include "sim/firmware/bios_data.hpp"
+#include "sim/firmware/memory_types.hpp"
 #include "sim/loader.hpp"
 #include "sim/processor.hpp"
 #include "sim/report.hpp"
@@ -119,6 +120,7 @@ public:
             platform_->attach_to(p.mmio, i);
             p.core.attach(platform_->processor(i));
             p.core.attach(p.mmio);
+            set_memory_types(p.core.system, config_.profile.cpu.physical_address_bits);
         }
         if (config_.memory_bytes >= kAcpiEnd + 0x1000) write_bios_data(ram_, image_base_);
         if (config_.memory_bytes >= kAcpiEnd) write_acpi_tables(ram_, image_base_, {.cpus = config_.cpus});

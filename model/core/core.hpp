@@ -76,6 +76,7 @@ struct SystemState {
     LastBranches last_branches{};
     u64 halted_cycles = 0;                ///< cycles in HLT, MWAIT or shutdown
     u64 mcg_status = 0;                   ///< IA32_MCG_STATUS
+    u64 power_control = 0, c_states = 0;  ///< MSR_POWER_CTL, MSR_PKG_CST_CONFIG_CONTROL
     u64 aperf_offset = 0, mperf_offset = 0;  ///< register - cycles in C0
     bool monitor_armed = false;
     bool mwait_masked = false;            ///< MWAIT is to end by interrupts that RFLAGS.IF masks

@@ -114,13 +114,21 @@ bool has_machine_checks(const Core& core) { return cpuid_has(core, 1, 0, 3, 14);
 constexpr u32 kMperf = 0xe7, kAperf = 0xe8;
 bool has_aperfmperf(const Core& core) { return cpuid_has(core, 6, 0, 2, 0); }
 
+/// Power management that takes no time here, but that operating systems for these CPUs set up without asking CPUID
+/// (SDM volume 4, table 2-15 and the later families' tables): kept as written.
+constexpr u32 kPackageCStates = 0xe2, kPowerControl = 0x1fc;
+u64* power_register(Core& core, u32 index) {
+    return index == kPowerControl ? &core.system.power_control : index == kPackageCStates ? &core.system.c_states : nullptr;
+}
+
 /// IA32_MISC_ENABLE (SDM volume 4, table 2-2): bits 7, 11 and 12 tell what the processor is; bits 7 and 18 only where
-/// CPUID has the feature at all.
+/// CPUID has the feature at all. Thermal control, SpeedStep and the xTPR messages (3, 16, 23) have no effect here.
 namespace misc_enable {
 constexpr u64 kMonitorable = u64{1} << 7, kUnavailable = 3u << 11, kMonitor = u64{1} << 18, kXdDisable = u64{1} << 34;
-constexpr u64 kWritable = 1 | kMonitor | u64{1} << 22 | kXdDisable;
+constexpr u64 kIneffective = 1u << 3 | 1u << 16 | 1u << 23;
+constexpr u64 kWritable = 1 | kIneffective | kMonitor | u64{1} << 22 | kXdDisable;
 u64 exists(const Core& core) {
-    u64 mask = 1 | kUnavailable | u64{1} << 22;
+    u64 mask = 1 | kIneffective | kUnavailable | u64{1} << 22;
     if (core.counters.present()) mask |= kMonitorable;
     if (cpuid_has(core, 1, 0, 2, 3)) mask |= kMonitor;
     if (cpuid_has(core, 0x80000001, 0, 3, 20)) mask |= kXdDisable;
@@ -158,6 +166,7 @@ bool read_msr(Core& core, u32 index, u64& value) {
     CpuState& state = core.state;
     if (core.interrupts() && belongs_to_apic(index)) return core.interrupts()->read_msr(index, value);
     if (const u64* address = address_register(state, index)) return value = *address, true;
+    if (const u64* power = power_register(core, index)) return value = *power, true;
     if (const u64* range = mtrr(core, index)) return value = *range, has_mtrrs(core);
     if (index >= msr::VMX_FIRST && index <= msr::VMX_LAST)
         return vmx_capability_exists(core, index) ? (value = core.capabilities().get(index), true) : false;
@@ -241,6 +250,7 @@ bool write_msr(Core& core, u32 index, u64 value) {
         return true;
     }
     if (u64* address = address_register(state, index)) return canonical_base(core, value) ? (*address = value, true) : false;
+    if (u64* power = power_register(core, index)) return *power = value, true;
     if (u64* range = mtrr(core, index))
         return has_mtrrs(core) && mtrr_value_ok(core, index, value) ? (*range = value, true) : false;
     if (core.counters.owns(index)) return core.counters.write(index, value);

@@ -155,7 +155,7 @@ BOOST_AUTO_TEST_CASE(mperf_and_aperf_count_cycles_in_c0) {
 
 BOOST_AUTO_TEST_CASE(misc_enable_reads_as_the_processor_is_and_takes_features_away) {
     BOOST_TEST(get(kMiscEnable) == 0x41881u);
-    BOOST_TEST(!write_msr(core, kMiscEnable, 0x41881 | 1u << 16), "reserved here");
+    BOOST_TEST(!write_msr(core, kMiscEnable, 0x41881 | 1u << 17), "reserved here");
     BOOST_TEST(!write_msr(core, kMiscEnable, 0x40081), "BTS unavailable is read only");
     set(kMiscEnable, 0x41801);  // performance monitoring: writes are ignored
     BOOST_TEST(get(kMiscEnable) == 0x41881u);

@@ -116,6 +116,18 @@ BOOST_AUTO_TEST_CASE(pat_and_mtrrs_take_defined_memory_types_only) {
     BOOST_TEST(gp0(m, wrmsr(m, 0x2ff, 0x100)));
 }
 
+BOOST_AUTO_TEST_CASE(power_management_registers_keep_what_is_written) {
+    Machine m;
+    for (const u32 index : {0xe2u, 0x1fcu}) {
+        BOOST_TEST((wrmsr(m, index, 0x1234500000003 + index) == Outcome::Jump), index);
+        BOOST_TEST((rdmsr(m, index) == Outcome::Next));
+        BOOST_TEST(value(m) == 0x1234500000003 + index);
+    }
+    BOOST_TEST((wrmsr(m, msr::MISC_ENABLE, m.core.state.misc_enable | 1u << 3 | 1u << 16 | 1u << 23) == Outcome::Jump));
+    BOOST_TEST((rdmsr(m, msr::MISC_ENABLE) == Outcome::Next));
+    BOOST_TEST((value(m) & 0x810008) == 0x810008u);
+}
+
 BOOST_AUTO_TEST_CASE(features_that_cpuid_lacks_have_no_msrs_and_no_instructions) {
     Machine m;
     m.long64();
