@@ -57,9 +57,6 @@ void command_line(const std::string& text) {
 
 }  // namespace
 
-/// libsystemc's main wants one.
-int sc_main(int, char**) { return 0; }
-
 std::vector<fuzz::Input> fuzz::seeds() {
     std::vector<Input> all;
     for (const auto& name : definitions("scenarios")) all.push_back(seed(ScenarioFile, file_text(find_definition("scenarios", name))));
