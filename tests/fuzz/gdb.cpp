@@ -55,9 +55,6 @@ std::string framed(std::string_view text) {
 
 }  // namespace
 
-/// libsystemc's main wants one.
-int sc_main(int, char**) { return 0; }
-
 std::vector<fuzz::Input> fuzz::seeds() {
     std::string all_registers = "G";
     for (std::size_t i = 0; i < gdb_register_count(); ++i) all_registers += std::string(gdb_register_bytes(i) * 2, '0');
